@@ -1,0 +1,1 @@
+//! `./x accept`: the proofs that take longer than a change should wait.

@@ -1,0 +1,1 @@
+//! `./x bench NAME`: our figure and a peer's in one run, from the same bytes.

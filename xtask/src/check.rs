@@ -1,0 +1,35 @@
+//! `./x test`: the cheap checks first, so that they fail first.
+
+use anyhow::Result;
+
+use crate::build::{Profile, lay_extension};
+use crate::run::{cargo, run};
+use crate::{python, tidy};
+
+/// Everything CI asks of a change.
+pub(crate) fn test(quick: bool, filter: Option<&str>) -> Result<()> {
+    run(&mut cargo(["fmt", "--all", "--check"]))?;
+    tidy::tidy()?;
+    run(&mut cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    if quick {
+        return Ok(());
+    }
+    let python = python::test_environment()?;
+    run(&mut cargo(["build", "--locked", "-p", "uncia-app", "-p", "uncia-pyworker"]))?;
+    lay_extension(&Profile::Dev.directory())?;
+    let nextest = has_nextest();
+    let mut tests = if nextest {
+        cargo(["nextest", "run", "--locked", "--workspace", "--profile", "ci"])
+    } else {
+        eprintln!("x: cargo-nextest is not installed; the tests run with cargo test instead");
+        cargo(["test", "--locked", "--workspace"])
+    };
+    tests.env("UNCIA_TEST_PYTHON", &python).env("UNCIA_BINARY", std::path::absolute(Profile::Dev.directory().join("uncia"))?);
+    tests.args(filter);
+    run(&mut tests)?;
+    python::event_tests(&Profile::Dev.directory())
+}
+
+fn has_nextest() -> bool {
+    cargo(["nextest", "--version"]).output().is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,135 @@
+//! House rules that a compiler does not know: the layers, the headers, the names of no machine.
+//!
+//! The layers are those of docs/architecture.md. To change them on purpose, change [`LAYERS`] and that page together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::run::cargo;
+
+/// A crate uses crates of lower layers only, never a neighbour.
+const LAYERS: &[&[&str]] = &[
+    &["uncia-document"],
+    &["uncia-model"],
+    &["uncia-processing", "uncia-lake", "uncia-store", "uncia-wal"],
+    &["uncia-sources", "uncia-detection", "uncia-alerting", "uncia-lake-iceberg"],
+    &["uncia-pipeline"],
+    &["uncia-app"],
+];
+
+/// Beside the layers: what each may use, and that nothing uses it (but as a development dependency).
+const BESIDE: &[(&str, &[&str])] =
+    &[("uncia-pyworker", &["uncia-document"]), ("uncia-testkit", &["uncia-document", "uncia-model"]), ("xtask", &[])];
+
+/// What only one crate may name.
+const FENCED: &[(&str, &[&str])] = &[
+    ("uncia-lake-iceberg", &["arrow", "datafusion", "iceberg", "object_store", "parquet"]),
+    ("uncia-pyworker", &["pyo3"]),
+    ("uncia-store", &["sqlx"]),
+];
+
+/// Files longer than this need a seam.
+const MAX_LINES: usize = 800;
+
+pub(crate) fn tidy() -> Result<()> {
+    let mut faults = layers()?;
+    for file in tracked_files()? {
+        faults.extend(file_faults(&file)?);
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    bail!("house rules:\n  {}", faults.join("\n  "))
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+}
+
+fn layers() -> Result<Vec<String>> {
+    let output = cargo(["metadata", "--locked", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let layer_of: BTreeMap<&str, usize> =
+        LAYERS.iter().enumerate().flat_map(|(n, names)| names.iter().map(move |&name| (name, n))).collect();
+    let mut faults = Vec::new();
+    for package in &metadata.packages {
+        let beside = BESIDE.iter().find(|(name, _)| *name == package.name);
+        let layer = layer_of.get(package.name.as_str());
+        if layer.is_none() && beside.is_none() {
+            faults.push(format!("crate {} has no layer: add it to LAYERS in xtask/src/tidy.rs and to docs/architecture.md", package.name));
+        }
+        for dependency in package.dependencies.iter().filter(|d| d.kind.is_none()) {
+            let used = dependency.name.as_str();
+            let allowed = match (layer, layer_of.get(used), beside) {
+                (Some(mine), Some(theirs), _) => theirs < mine,
+                (None, Some(_), Some((_, may))) => may.contains(&used),
+                _ => !BESIDE.iter().any(|(name, _)| *name == used),
+            };
+            if !allowed {
+                faults.push(format!(
+                    "{} uses {used}, which is no lower layer: pass it in as a trait, or change LAYERS in xtask/src/tidy.rs and docs/architecture.md together",
+                    package.name
+                ));
+            }
+            for (owner, fenced) in FENCED {
+                if fenced.contains(&used) && *owner != package.name {
+                    faults.push(format!("{} names {used}, which belongs to {owner} alone", package.name));
+                }
+            }
+        }
+    }
+    Ok(faults)
+}
+
+fn tracked_files() -> Result<Vec<PathBuf>> {
+    let output = std::process::Command::new("git").args(["ls-files", "-z"]).output().context("git ls-files")?;
+    let names = String::from_utf8(output.stdout)?;
+    Ok(names.split_terminator('\0').map(PathBuf::from).filter(|path| path.is_file()).collect())
+}
+
+fn file_faults(path: &Path) -> Result<Vec<String>> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(Vec::new()) };
+    let shown = path.display();
+    let mut faults = Vec::new();
+    let lines = text.lines().count();
+    let is_code = path.extension().is_some_and(|extension| ["rs", "py", "ts", "tsx"].iter().any(|code| extension == *code));
+    if is_code && lines > MAX_LINES {
+        faults.push(format!("{shown}: {lines} lines; find the seam (limit {MAX_LINES})"));
+    }
+    if path.extension().is_some_and(|extension| extension == "rs") && !text.starts_with("//!") {
+        faults.push(format!("{shown}: no //! header that says what the file is for"));
+    }
+    if path.extension().is_some_and(|extension| extension == "md") {
+        faults.extend(broken_links(path, &text));
+    }
+    Ok(faults)
+}
+
+/// Relative links of a page that lead nowhere.
+fn broken_links(path: &Path, text: &str) -> Vec<String> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .map(|target| target.split('#').next().unwrap_or_default())
+        .filter(|target| !target.is_empty() && !target.contains("://") && !target.contains(char::is_whitespace))
+        .filter(|target| !folder.join(target).try_exists().unwrap_or(false))
+        .map(|target| format!("{}: the link to {target} leads nowhere", path.display()))
+        .collect()
+}
