@@ -1,0 +1,91 @@
+//! What goes into the engine and what comes out of it.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uncia_model::{DetectionError, DetectionId, LogType, Match};
+
+/// Events of one log type in their normal form, as JSON.
+#[derive(Clone, Debug)]
+pub struct EventBatch {
+    pub log_type: LogType,
+    pub events: Vec<Bytes>,
+}
+
+/// What the detections of the batch's log type say; ordered by event, then by the program's order of detections.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    pub matches: Vec<Match>,
+    /// A detection that cannot be loaded or is quarantined is reported once a batch, at event 0.
+    pub errors: Vec<DetectionError>,
+    pub stats: EvaluationStats,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EvaluationStats {
+    /// Calls of `rule()`.
+    pub calls: u64,
+    /// Events that are no JSON objects.
+    pub unreadable: u64,
+    /// Workers that died.
+    pub deaths: u64,
+}
+
+/// One unit test of one detection.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestCase {
+    pub detection: DetectionId,
+    /// The event or resource, as JSON text.
+    #[serde(skip)]
+    pub event: Bytes,
+    pub mocks: Vec<Mock>,
+}
+
+/// Replaces an attribute of the detection's module by `MagicMock(return_value=…)` for one test.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mock {
+    pub object: String,
+    pub value: serde_json::Value,
+}
+
+/// What all functions of a detection did with a test's event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestOutcome {
+    /// Why nothing ran: the module cannot be loaded, a mocked attribute does not exist, the worker died.
+    pub setup_error: Option<FunctionError>,
+    /// What `rule()` or `policy()` returned, if it returned a bool.
+    pub output: Option<bool>,
+    /// Whether an alert would follow: `rule()` is true, `policy()` is false.
+    pub alerts: bool,
+    /// The matcher first, then title, description, reference, severity, runbook, destinations, dedup, `alert_context`, unique.
+    pub functions: Vec<FunctionOutcome>,
+    /// What was printed.
+    pub stdout: String,
+}
+
+/// One function of a detection: its final value, defaults applied, and the exception it raised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FunctionOutcome {
+    pub name: String,
+    pub defined: bool,
+    /// Text, list of destination ids (`["SKIP"]` for none), or the JSON text of the alert context.
+    pub output: Option<serde_json::Value>,
+    pub error: Option<FunctionError>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionError {
+    /// Exception class.
+    pub exception: String,
+    /// `str(exc)`.
+    pub message: String,
+    /// `file.py, line N, in fn` of the last frame, empty without a traceback.
+    pub place: String,
+}
+
+impl TestOutcome {
+    /// The outcome of one function by its name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&FunctionOutcome> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+}

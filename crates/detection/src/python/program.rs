@@ -1,0 +1,100 @@
+//! What the workers load: content reduced to sources and facts, in the shape that crosses to Python.
+//!
+//! The engine knows nothing of YAML. `content` reads files and makes a [`Program`]; a test can write one by hand.
+
+use serde::Serialize;
+use uncia_model::{DestinationId, DetectionId, LogType, Severity};
+
+/// Everything that a worker imports, in the order in which it is imported.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Program {
+    pub globals: Vec<PythonSource>,
+    pub data_models: Vec<ProgramDataModel>,
+    pub detections: Vec<ProgramDetection>,
+    /// What `destinations()` may name.
+    pub destinations: Vec<KnownDestination>,
+}
+
+/// One Python file.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PythonSource {
+    /// The module's name: the item's id.
+    pub name: String,
+    /// The file's name as error messages show it, without its folder.
+    pub file: String,
+    pub source: String,
+}
+
+/// A data model of one or more log types.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ProgramDataModel {
+    pub id: String,
+    pub log_types: Vec<LogType>,
+    pub mappings: Vec<DataModelMapping>,
+    /// The file that holds the methods.
+    pub module: Option<PythonSource>,
+}
+
+/// One standard name of a data model: exactly one of `path` and `method` is set.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DataModelMapping {
+    pub name: String,
+    pub path: Option<String>,
+    pub method: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetectionKind {
+    #[default]
+    Rule,
+    ScheduledRule,
+    Policy,
+}
+
+/// One detection that has a Python module.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProgramDetection {
+    pub id: DetectionId,
+    pub kind: DetectionKind,
+    pub module: PythonSource,
+    /// The log types whose events it judges; for policies the resource types.
+    pub log_types: Vec<LogType>,
+    /// Evaluated on events; what is not enabled is loaded for its unit tests alone.
+    pub enabled: bool,
+    pub severity: Severity,
+    /// The title of matches when there is no `title()`; the id when empty.
+    pub display_name: String,
+    pub description: String,
+    pub reference: String,
+    pub runbook: String,
+    /// Python source that defines `passes(event) -> bool`, the inline filters: a rule is asked only if it is true.
+    pub filter: Option<String>,
+}
+
+impl ProgramDetection {
+    /// An enabled rule of medium severity; the rest is filled in by name.
+    #[must_use]
+    pub fn rule(id: &str, log_type: &str, source: &str) -> Self {
+        Self {
+            id: DetectionId::new(id),
+            kind: DetectionKind::Rule,
+            module: PythonSource { name: id.to_owned(), file: format!("{id}.py"), source: source.to_owned() },
+            log_types: vec![LogType::new(log_type)],
+            enabled: true,
+            severity: Severity::Medium,
+            display_name: String::new(),
+            description: String::new(),
+            reference: String::new(),
+            runbook: String::new(),
+            filter: None,
+        }
+    }
+}
+
+/// A destination that `destinations()` may name by its display name or its id.
+#[derive(Clone, Debug, Serialize)]
+pub struct KnownDestination {
+    pub id: DestinationId,
+    pub name: String,
+}
