@@ -1,1 +1,36 @@
-//! Placeholder header.
+//! The store: what Uncia knows besides the lake, in one SQLite database.
+//!
+//! ```text
+//! BatchCommit ── one transaction ──▶ table pointers · batch row · progress · WAL position
+//!                                    windows · alerts · outbox · counters
+//! ```
+//!
+//! [`Store::commit`] is the only way a batch becomes visible: either all of it is there or nothing. The Iceberg catalog
+//! lives in the same database, in the layout that Java and PyIceberg share, so that moving a table's pointer is part of
+//! that transaction and other engines can open the file as their catalog.
+//!
+//! One connection writes, a few read; readers see committed snapshots and wait for nobody. Time is always passed in.
+//! Statements keep to SQL that PostgreSQL understands too, wherever that costs nothing.
+
+mod alerts;
+mod catalog;
+mod commit;
+mod error;
+mod facts;
+mod migrate;
+mod number;
+mod outbox;
+mod progress;
+mod rule_cache;
+mod store;
+mod windows;
+
+pub use alerts::{AlertFilter, AlertPage};
+pub use catalog::CATALOG_NAME;
+pub use commit::{BatchCommit, CommitOutcome, Counter, Progress};
+pub use error::StoreError;
+pub use facts::FORMAT_VERSION;
+pub use outbox::{Delivery, DeliveryState};
+pub use progress::SourceCounter;
+pub use rule_cache::{DEFAULT_EXPIRY_SECONDS, RELATIVE_EXPIRY_LIMIT, RuleCache, RuleCacheItem, expiry};
+pub use store::Store;
