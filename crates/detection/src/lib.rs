@@ -1,9 +1,20 @@
 //! Detections: from content on disk to matches of events.
 //!
-//! `python` and `engine` run detections in worker processes of the system's `python3`.
+//! ```text
+//! files ─content─▶ RuleSpec, globals, data models ─▶ Program ─engine─▶ matches and errors of events
+//!                                      └─ tests ──────────────testing─▶ TestReport
+//! ```
+//!
+//! `content` reads YAML and Python in the layout of panther-analysis into the structs of `spec`; one broken file never
+//! stops the rest. `python` and `engine` run detections in worker processes of the system's `python3`. `testing` runs the
+//! unit tests that content carries. Nothing here knows of the lake or of alerts.
 
+mod content;
 mod engine;
 mod python;
+mod spec;
 
+pub use content::{Content, ContentProblem, ContentRoot, Weight};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use python::*;
+pub use spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec, TestSpec};

@@ -1,0 +1,15 @@
+//! Reading content in the layout of panther-analysis: YAML beside Python, many files, none of which can stop the rest.
+
+mod detection;
+mod fields;
+mod keys;
+mod load;
+mod problem;
+mod program;
+mod root;
+mod supporting;
+pub(crate) mod yaml;
+
+pub use load::Content;
+pub use problem::{ContentProblem, Weight};
+pub use root::ContentRoot;

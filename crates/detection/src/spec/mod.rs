@@ -1,0 +1,7 @@
+//! Content after reading: one struct for each kind of item that means something to the engine.
+
+mod item;
+mod rule;
+
+pub use item::{AnalysisType, DataModelSpec, GlobalSpec, OtherItem};
+pub use rule::{Logic, RuleSpec, TestSpec};
