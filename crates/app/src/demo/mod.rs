@@ -1,0 +1,3 @@
+//! What `uncia demo` plays.
+
+pub(crate) mod story;
