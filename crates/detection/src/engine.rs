@@ -3,13 +3,19 @@
 //! A detection that loops, crashes or eats memory costs one error that names it and the event; every other pair of
 //! detection and event is judged exactly once. `python` has the machinery; this is its front door.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uncia_model::limits;
+use tokio::sync::oneshot;
+use uncia_model::{DetectionError, DetectionErrorKind, DetectionId, LogType, limits};
 
-use crate::python::{Evaluation, EventBatch, KeyValue, Program, TestCase, TestOutcome};
+use crate::python::{
+    Chunk, Evaluation, EvaluationStats, EventBatch, Found, FunctionError, Job, Judged, KeyValue, LaunchConfig,
+    Launcher, Pool, PoolConfig, Program, Quarantine, TestCase, TestOutcome, TimeLimits, extension, interpreter,
+    not_run,
+};
 
 /// How workers are found, started and limited.
 #[derive(Clone, Debug)]
@@ -56,16 +62,25 @@ pub enum EngineError {
     NoPython(String),
     #[error("the extension module was not found in {0}; build it with `./x build`, or set UNCIA_EXTENSION")]
     NoExtension(String),
-    #[error("{path}: {reason}")]
-    StaleExtension { path: PathBuf, reason: String },
+    #[error("the extension module is of another build ({found}, wanted {wanted}); build both with `./x build`")]
+    StaleExtension { found: String, wanted: String },
     #[error("cannot start a detection worker: {0}")]
     Start(String),
 }
 
 /// Runs detections in worker processes.
 pub struct Engine {
-    program: Arc<Program>,
+    pool: Pool,
+    config: EngineConfig,
+    places: HashMap<DetectionId, u32>,
 }
+
+/// A chunk of events for one worker: at most this many …
+const CHUNK_EVENTS: usize = 1_000;
+/// … at least this many, where a batch would otherwise be cut into crumbs …
+const CHUNK_EVENTS_MIN: usize = 32;
+/// … and at most this many bytes.
+const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 
 impl Engine {
     /// Starts the workers and loads the program; detections that cannot be loaded do not fail the start.
@@ -74,21 +89,133 @@ impl Engine {
         config: EngineConfig,
         cache: Arc<dyn KeyValue>,
     ) -> Result<Self, EngineError> {
-        let _ = (config, cache);
-        Ok(Self { program: Arc::new(program.into()) })
+        let program = Arc::new(program.into());
+        let launcher = Launcher::start(LaunchConfig {
+            python: interpreter(config.python.as_deref())?,
+            extension: extension(config.extension.as_deref())?,
+            memory_bytes: config.memory_bytes,
+        });
+        let absolute = |path: &PathBuf| std::path::absolute(path).map(|path| path.display().to_string());
+        let pool = PoolConfig {
+            program: Arc::clone(&program),
+            python_path: config.python_path.iter().filter_map(|path| absolute(path).ok()).collect(),
+            limits: TimeLimits { soft: config.soft_limit, hard: config.hard_limit },
+            workers: config.workers,
+            launcher: launcher.map_err(|error| EngineError::Start(error.to_string()))?,
+            cache,
+            quarantine: Quarantine::new(config.quarantine_deaths, config.quarantine_window),
+        };
+        let places = (0..).zip(&program.detections).map(|(index, detection)| (detection.id.clone(), index)).collect();
+        Ok(Self { pool: Pool::start(pool).await?, config, places })
+    }
+
+    /// What was loaded.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.pool.shared.program
+    }
+
+    /// The detections that cannot run, with what kept them from loading.
+    #[must_use]
+    pub fn setup_errors(&self) -> Vec<(DetectionId, FunctionError)> {
+        let detections = &self.program().detections;
+        let broken = self.pool.shared.broken().into_iter();
+        broken.filter_map(|(index, broken)| Some((detections.get(index as usize)?.id.clone(), broken.error))).collect()
+    }
+
+    /// The detections put aside because they kept ending their workers.
+    #[must_use]
+    pub fn quarantined(&self) -> Vec<DetectionId> {
+        let detections = &self.program().detections;
+        let closed = self.pool.shared.quarantine.closed().into_iter();
+        closed.filter_map(|index| Some(detections.get(index as usize)?.id.clone())).collect()
     }
 
     /// Runs the enabled detections of the batch's log type on its events. Never fails.
     pub async fn evaluate(&self, batch: EventBatch) -> Evaluation {
-        let _ = (batch, &self.program);
-        Evaluation::default()
+        if batch.events.is_empty() || self.program().judges_of(&batch.log_type).next().is_none() {
+            return Evaluation::default();
+        }
+        let mut found = self.standing_errors(&batch.log_type);
+        let mut stats = EvaluationStats::default();
+        let replies: Vec<_> = self.chunks(batch).into_iter().map(|chunk| self.submit(chunk)).collect();
+        for reply in replies {
+            let Ok(judged) = reply.await else { continue };
+            found.extend(judged.found);
+            stats.calls += judged.stats.calls;
+            stats.unreadable += judged.stats.unreadable;
+            stats.deaths += judged.stats.deaths;
+        }
+        found.sort_by_key(|(index, found)| match found {
+            Found::Match(matched) => (matched.event, *index),
+            Found::Error(error) => (error.event, *index),
+        });
+        let mut evaluation = Evaluation { stats, ..Evaluation::default() };
+        for (_, found) in found {
+            match found {
+                Found::Match(matched) => evaluation.matches.push(*matched),
+                Found::Error(error) => evaluation.errors.push(error),
+            }
+        }
+        evaluation
     }
 
     /// Runs one unit test: all functions, mocks in place, with a cache of its own.
     pub async fn run_test(&self, case: TestCase) -> TestOutcome {
-        let _ = case;
-        TestOutcome::default()
+        let Some(&index) = self.places.get(&case.detection) else {
+            return not_run("LookupError", format!("detection [{}] is not loaded", case.detection));
+        };
+        let (reply, outcome) = oneshot::channel();
+        self.pool.submit(Job::Test { index, mocks: case.mocks, event: case.event, reply });
+        outcome.await.unwrap_or_else(|_| not_run("WorkerUnavailable", "the engine is shutting down".to_owned()))
     }
 
-    pub async fn shutdown(self) {}
+    /// Ends the workers.
+    pub async fn shutdown(self) {
+        self.pool.shutdown().await;
+    }
+
+    fn submit(&self, chunk: Chunk) -> oneshot::Receiver<Judged> {
+        let (reply, judged) = oneshot::channel();
+        self.pool.submit(Job::Chunk(chunk, reply));
+        judged
+    }
+
+    /// Errors that hold for every event: said once a batch.
+    fn standing_errors(&self, log_type: &LogType) -> Vec<(u32, Found)> {
+        let shared = &self.pool.shared;
+        let (broken, closed) = (shared.broken(), shared.quarantine.closed());
+        let error = |index: u32| {
+            let (kind, exception, message) = if let Some(broken) = broken.get(&index) {
+                let FunctionError { exception, message, place } = broken.error.clone();
+                (broken.kind, exception, if place.is_empty() { message } else { format!("{message}: {place}") })
+            } else if closed.binary_search(&index).is_ok() {
+                let message = "put aside until the next start: it kept ending its worker";
+                (DetectionErrorKind::Crash, "DetectionQuarantined".to_owned(), message.to_owned())
+            } else {
+                return None;
+            };
+            let detection = shared.program.detections.get(index as usize)?.id.clone();
+            Some((index, Found::Error(DetectionError { event: 0, detection, kind, exception, message })))
+        };
+        shared.program.judges_of(log_type).filter_map(error).collect()
+    }
+
+    /// Cuts a batch so that every worker gets some of it.
+    fn chunks(&self, batch: EventBatch) -> Vec<Chunk> {
+        let share = batch.events.len().div_ceil(self.config.workers.max(1)).clamp(CHUNK_EVENTS_MIN, CHUNK_EVENTS);
+        let mut chunks: Vec<Chunk> = Vec::new();
+        let mut bytes = 0;
+        for (place, event) in batch.events.into_iter().enumerate() {
+            bytes += event.len();
+            match chunks.last_mut() {
+                Some(chunk) if chunk.events.len() < share && bytes <= CHUNK_BYTES => chunk.events.push(event),
+                _ => {
+                    bytes = event.len();
+                    chunks.push(Chunk { log_type: batch.log_type.clone(), events: vec![event], offset: place });
+                }
+            }
+        }
+        chunks
+    }
 }

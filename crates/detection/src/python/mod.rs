@@ -1,8 +1,28 @@
 //! Running Python detections in worker processes: what crosses, how workers are found, started, watched and replaced.
 
 mod cache;
+mod chunk;
+mod find;
+mod found;
+mod launch;
 mod outcome;
+mod page;
+mod pool;
 mod program;
+#[path = "../../../pyworker/src/protocol.rs"]
+#[expect(dead_code, reason = "each side writes what the other reads")]
+mod protocol;
+mod quarantine;
+mod runtime;
+mod worker;
+
+pub(crate) use chunk::{Chunk, Judged};
+pub(crate) use find::{extension, interpreter};
+pub(crate) use found::Found;
+pub(crate) use launch::{LaunchConfig, Launcher};
+pub(crate) use pool::{Job, Pool, PoolConfig, not_run};
+pub(crate) use quarantine::Quarantine;
+pub(crate) use worker::TimeLimits;
 
 pub use cache::{CacheChange, CacheError, CacheItem, CacheRequest, KeyValue, MemoryCache};
 pub use outcome::{

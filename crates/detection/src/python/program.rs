@@ -72,6 +72,16 @@ pub struct ProgramDetection {
     pub filter: Option<String>,
 }
 
+impl Program {
+    /// The places of the rules that judge events of a log type, ascending.
+    pub(crate) fn judges_of<'a>(&'a self, log_type: &'a LogType) -> impl Iterator<Item = u32> + 'a {
+        let judges = move |detection: &ProgramDetection| {
+            detection.enabled && detection.kind == DetectionKind::Rule && detection.log_types.contains(log_type)
+        };
+        (0..).zip(&self.detections).filter(move |(_, detection)| judges(detection)).map(|(index, _)| index)
+    }
+}
+
 impl ProgramDetection {
     /// An enabled rule of medium severity; the rest is filled in by name.
     #[must_use]

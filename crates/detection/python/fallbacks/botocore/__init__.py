@@ -1,0 +1,1 @@
+"""Stands in for the AWS SDK's core: its exceptions only."""

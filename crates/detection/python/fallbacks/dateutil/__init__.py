@@ -1,0 +1,1 @@
+"""Stands in for python-dateutil: reading the timestamps that logs hold."""

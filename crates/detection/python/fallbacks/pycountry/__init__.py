@@ -1,0 +1,1 @@
+"""Stands in for pycountry: countries by code or name."""

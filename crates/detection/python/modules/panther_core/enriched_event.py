@@ -1,0 +1,5 @@
+"""The event class."""
+
+from _uncia import PantherEvent
+
+__all__ = ["PantherEvent"]

@@ -1,0 +1,1 @@
+"""Helpers that content imports beside the event API."""

@@ -1,0 +1,187 @@
+//! Judging a chunk of events in one worker, whatever happens to it.
+//!
+//! A worker writes what it found before it moves on, and the shared page says where it is. So after a death every pair of
+//! event and detection is either judged, or not yet tried, or it is the one that was running: that one becomes an error,
+//! and a new worker resumes right behind it. A process can also be killed from outside, so that an unexplained death
+//! gets its pair one more try.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use uncia_model::{DetectionError, DetectionErrorKind, LogType};
+
+use super::found::{Found, read_error, read_match};
+use super::outcome::EvaluationStats;
+use super::pool::{Seat, Shared, answer, error_of};
+use super::protocol::{BatchHeader, FOUND_MATCH, kind, read_u32, read_u64, write_bytes};
+use super::worker::{Death, Worker};
+
+/// Consecutive events of a batch.
+pub(crate) struct Chunk {
+    pub(crate) log_type: LogType,
+    pub(crate) events: Vec<Bytes>,
+    /// The place of the first event in the batch.
+    pub(crate) offset: usize,
+}
+
+/// What was found in a chunk, with the detections' places in the program.
+#[derive(Default)]
+pub(crate) struct Judged {
+    pub(crate) found: Vec<(u32, Found)>,
+    pub(crate) stats: EvaluationStats,
+}
+
+/// Deaths without any progress after which an event is passed over.
+const STUCK: u32 = 3;
+
+struct Progress {
+    judged: Judged,
+    /// The first pair that is not judged.
+    resume: (u32, u32),
+    /// The pair that a worker died on once.
+    suspect: Option<(u32, u32)>,
+    stuck: u32,
+}
+
+impl Seat {
+    pub(crate) async fn judge(&mut self, chunk: Chunk) -> Judged {
+        let shared = std::sync::Arc::clone(&self.shared);
+        let mut progress = Progress { judged: Judged::default(), resume: (0, 0), suspect: None, stuck: 0 };
+        while (progress.resume.0 as usize) < chunk.events.len() {
+            let worker = match self.worker().await {
+                Ok(worker) => worker,
+                Err(reason) => {
+                    progress.give_up(&shared, &chunk, &reason);
+                    break;
+                }
+            };
+            let batch = shared.next_batch();
+            let Err(death) = run(worker, &shared, &chunk, batch, &mut progress).await else { break };
+            self.worker = None;
+            progress.judged.stats.deaths += 1;
+            progress.after(&death, batch, &shared, &chunk);
+        }
+        progress.judged
+    }
+}
+
+/// Sends what is left of the chunk and takes in what is found, until all is judged or the worker dies.
+async fn run(
+    worker: &mut Worker,
+    shared: &Shared,
+    chunk: &Chunk,
+    batch: u64,
+    progress: &mut Progress,
+) -> Result<(), Death> {
+    let header = BatchHeader {
+        batch,
+        log_type: chunk.log_type.as_str().to_owned(),
+        resume: progress.resume,
+        skip: shared.quarantine.closed(),
+        events: chunk.events.len() as u32,
+    };
+    let mut payload = Vec::with_capacity(chunk.events.iter().map(|event| event.len() + 4).sum::<usize>() + 64);
+    header.write(&mut payload);
+    for event in &chunk.events {
+        write_bytes(event, &mut payload);
+    }
+    worker.start_watch();
+    worker.send(kind::TO_BATCH, &[&payload]).await?;
+    loop {
+        match worker.receive().await? {
+            (kind::FROM_FOUND, frame) => progress.take(&frame, shared, chunk),
+            (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
+            (_, done) => {
+                let mut done = &done[..];
+                let mut number = || read_u64(&mut done).unwrap_or_default();
+                let (_, calls, unreadable) = (number(), number(), number());
+                progress.judged.stats.calls += calls;
+                progress.judged.stats.unreadable += unreadable;
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Progress {
+    /// Takes in one found frame.
+    fn take(&mut self, mut frame: &[u8], shared: &Shared, chunk: &Chunk) {
+        let (Some(event), Some(index)) = (read_u32(&mut frame), read_u32(&mut frame)) else { return };
+        let (Some((&what, json)), Some(detection)) =
+            (frame.split_first(), shared.program.detections.get(index as usize))
+        else {
+            return;
+        };
+        self.resume = (event, index + 1);
+        let at = chunk.offset + event as usize;
+        let read = if what == FOUND_MATCH { read_match(json, detection, at) } else { read_error(json, detection, at) };
+        match read {
+            Ok(found) => self.judged.found.extend(found.into_iter().map(|found| (index, found))),
+            Err(error) => {
+                let kind = DetectionErrorKind::Raised;
+                self.blame(shared, chunk, (event, index), kind, "InvalidResult", error.to_string());
+            }
+        }
+    }
+
+    /// Decides what a death means and where to go on.
+    fn after(&mut self, death: &Death, batch: u64, shared: &Shared, chunk: &Chunk) {
+        let position = death.position;
+        let pair = position.event.filter(|_| position.batch == batch).map(|event| (event, position.detection));
+        let Some(pair) = pair.filter(|pair| *pair >= self.resume) else {
+            self.stuck += 1;
+            if self.stuck >= STUCK {
+                tracing::error!(log_type = %chunk.log_type, "workers die on an event that no detection has seen: {}", death.cause);
+                self.judged.stats.unreadable += 1;
+                self.resume = (self.resume.0 + 1, 0);
+                self.stuck = 0;
+            }
+            return;
+        };
+        self.stuck = 0;
+        self.resume = pair;
+        let behind = (pair.0, pair.1 + 1);
+        if !position.busy {
+            self.resume = behind;
+            return;
+        }
+        if !death.timed_out && self.suspect != Some(pair) {
+            self.suspect = Some(pair);
+            return;
+        }
+        self.resume = behind;
+        let (kind, error) = error_of(death, shared.limits);
+        self.blame(shared, chunk, pair, kind, &error.exception, error.message);
+        if shared.quarantine.note(pair.1, Instant::now()) {
+            let id = shared.program.detections.get(pair.1 as usize).map(|detection| detection.id.as_str());
+            tracing::error!(detection.id = id, "detection put aside: it keeps ending its worker");
+        }
+    }
+
+    fn blame(
+        &mut self,
+        shared: &Shared,
+        chunk: &Chunk,
+        (event, index): (u32, u32),
+        kind: DetectionErrorKind,
+        exception: &str,
+        message: String,
+    ) {
+        let Some(detection) = shared.program.detections.get(index as usize) else { return };
+        let error = DetectionError {
+            event: chunk.offset + event as usize,
+            detection: detection.id.clone(),
+            kind,
+            exception: exception.to_owned(),
+            message,
+        };
+        self.judged.found.push((index, Found::Error(error)));
+    }
+
+    /// No worker starts any more: every detection of the log type says so, once, for all that is left.
+    fn give_up(&mut self, shared: &Shared, chunk: &Chunk, reason: &str) {
+        for index in shared.program.judges_of(&chunk.log_type) {
+            let pair = (self.resume.0, index);
+            self.blame(shared, chunk, pair, DetectionErrorKind::Crash, "WorkerUnavailable", reason.to_owned());
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Starting worker processes, limited before they run their first instruction.
+//!
+//! All start from one thread that lives as long as the engine: the kernel kills a worker when the *thread* that started
+//! it ends, and the threads of an asynchronous runtime come and go.
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+use tokio::sync::oneshot;
+
+use super::page::Page;
+use super::runtime::BOOTSTRAP;
+
+/// What all workers of an engine have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct LaunchConfig {
+    pub(crate) python: PathBuf,
+    pub(crate) extension: PathBuf,
+    pub(crate) memory_bytes: u64,
+}
+
+/// A started process and our ends of what connects us.
+pub(crate) struct Launched {
+    pub(crate) child: Child,
+    pub(crate) socket: UnixStream,
+    pub(crate) page: Page,
+}
+
+/// The thread that starts workers.
+#[derive(Clone)]
+pub(crate) struct Launcher {
+    requests: mpsc::Sender<oneshot::Sender<io::Result<Launched>>>,
+}
+
+impl Launcher {
+    pub(crate) fn start(config: LaunchConfig) -> io::Result<Self> {
+        let (requests, incoming) = mpsc::channel::<oneshot::Sender<io::Result<Launched>>>();
+        std::thread::Builder::new().name("worker-launcher".into()).spawn(move || {
+            for reply in incoming {
+                // Nobody waiting any more: the process is dropped, and killed by the closed socket.
+                let _ = reply.send(launch(&config));
+            }
+        })?;
+        Ok(Self { requests })
+    }
+
+    pub(crate) async fn launch(&self) -> io::Result<Launched> {
+        let (reply, launched) = oneshot::channel();
+        let gone = |_| io::Error::other("the launcher's thread has ended");
+        self.requests.send(reply).map_err(|_| io::Error::other("the launcher's thread has ended"))?;
+        launched.await.map_err(gone)?
+    }
+}
+
+#[expect(unsafe_code, reason = "limits the process between fork and exec")]
+fn launch(config: &LaunchConfig) -> io::Result<Launched> {
+    let (socket, theirs) = UnixStream::pair()?;
+    let page = Page::new()?;
+    let (socket_fd, page_fd) = (theirs.as_raw_fd(), page.descriptor());
+    let memory_bytes = config.memory_bytes;
+    let mut command = Command::new(&config.python);
+    command
+        .args(["-s", "-S", "-B", "-X", "utf8", "-X", "frozen_modules=on", "-c", BOOTSTRAP])
+        .arg(&config.extension)
+        .args([socket_fd.to_string(), page_fd.to_string()])
+        .env_clear()
+        .env("LANG", "C.UTF-8")
+        .env("PATH", "/usr/bin:/bin")
+        .env("TZ", "UTC")
+        // Texts made of sets come out alike in every worker and in every replay.
+        .env("PYTHONHASHSEED", "0")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    // SAFETY: only system calls on values copied into the closure, no allocation, no lock.
+    unsafe {
+        command.pre_exec(move || confine(socket_fd, page_fd, memory_bytes));
+    }
+    let child = command.spawn()?;
+    Ok(Launched { child, socket, page })
+}
+
+/// Runs in the child: dies with its parent, gains no privileges, inherits two descriptors, and stays within its limits.
+#[expect(unsafe_code, reason = "system calls between fork and exec")]
+fn confine(socket_fd: i32, page_fd: i32, memory_bytes: u64) -> io::Result<()> {
+    let limit = |resource, value: u64| {
+        let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
+        // SAFETY: the structure outlives the call.
+        if unsafe { libc::setrlimit(resource, &raw const limit) } == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    };
+    limit(libc::RLIMIT_AS, memory_bytes)?;
+    limit(libc::RLIMIT_CORE, 0)?;
+    limit(libc::RLIMIT_FSIZE, 0)?;
+    // SAFETY: system calls with plain numbers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        // Descriptors of ours are closed on exec anyway; this is for those of libraries. Old kernels lack the call.
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        for descriptor in [socket_fd, page_fd] {
+            if libc::fcntl(descriptor, libc::F_SETFD, 0) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! The workers of an engine: each is a task that owns one process at a time, takes jobs from the common queue, and
+//! replaces its process when that dies.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use uncia_model::DetectionErrorKind;
+
+use super::cache::{CacheRequest, KeyValue, MemoryCache};
+use super::chunk::{Chunk, Judged};
+use super::launch::Launcher;
+use super::outcome::{FunctionError, Mock, TestOutcome};
+use super::program::Program;
+use super::protocol::{BUILD, PROTOCOL, kind, write_bytes};
+use super::quarantine::Quarantine;
+use super::runtime;
+use super::worker::{Death, TimeLimits, Worker};
+use crate::EngineError;
+
+/// What the tasks share.
+pub(crate) struct Shared {
+    pub(crate) program: Arc<Program>,
+    program_json: Vec<u8>,
+    runtime_frame: Vec<u8>,
+    python_path: Vec<String>,
+    pub(crate) limits: TimeLimits,
+    launcher: Launcher,
+    pub(crate) cache: Arc<dyn KeyValue>,
+    pub(crate) quarantine: Quarantine,
+    /// Why detections cannot run, by their places.
+    broken: Mutex<BTreeMap<u32, Broken>>,
+    batches: AtomicU64,
+}
+
+/// Why a detection cannot be loaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    pub(crate) kind: DetectionErrorKind,
+    pub(crate) error: FunctionError,
+    /// Loading it ended a worker: it is not tried again.
+    fatal: bool,
+}
+
+pub(crate) enum Job {
+    Chunk(Chunk, oneshot::Sender<Judged>),
+    Test { index: u32, mocks: Vec<Mock>, event: bytes::Bytes, reply: oneshot::Sender<TestOutcome> },
+}
+
+pub(crate) struct PoolConfig {
+    pub(crate) program: Arc<Program>,
+    pub(crate) python_path: Vec<String>,
+    pub(crate) limits: TimeLimits,
+    pub(crate) workers: usize,
+    pub(crate) launcher: Launcher,
+    pub(crate) cache: Arc<dyn KeyValue>,
+    pub(crate) quarantine: Quarantine,
+}
+
+/// The queue and the tasks behind it.
+pub(crate) struct Pool {
+    pub(crate) shared: Arc<Shared>,
+    jobs: mpsc::UnboundedSender<Job>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+#[derive(Serialize)]
+struct Settings<'a> {
+    soft_limit: f64,
+    python_path: &'a [String],
+    optimise: &'a str,
+    skip: BTreeMap<u32, FunctionError>,
+}
+
+#[derive(Deserialize)]
+struct Hello {
+    protocol: u32,
+    #[serde(default)]
+    build: String,
+}
+
+#[derive(Deserialize)]
+struct Loaded {
+    errors: BTreeMap<u32, FunctionError>,
+}
+
+/// Tries before a worker that does not start is given up.
+const START_TRIES: u32 = 3;
+
+impl Pool {
+    /// Starts one worker, to know that workers can start and what they can load, and then the others.
+    pub(crate) async fn start(config: PoolConfig) -> Result<Self, EngineError> {
+        let program_json =
+            serde_json::to_vec(&*config.program).map_err(|error| EngineError::Start(error.to_string()))?;
+        let shared = Arc::new(Shared {
+            program: config.program,
+            program_json,
+            runtime_frame: runtime::frame(),
+            python_path: config.python_path,
+            limits: config.limits,
+            launcher: config.launcher,
+            cache: config.cache,
+            quarantine: config.quarantine,
+            broken: Mutex::default(),
+            batches: AtomicU64::new(1),
+        });
+        let first = start_worker(&shared).await?;
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let queue = Arc::new(AsyncMutex::new(queue));
+        let mut first = Some(first);
+        let tasks = (0..config.workers.max(1))
+            .map(|_| {
+                let seat = Seat { shared: Arc::clone(&shared), worker: first.take() };
+                tokio::spawn(seat.serve(Arc::clone(&queue)))
+            })
+            .collect();
+        Ok(Self { shared, jobs, tasks })
+    }
+
+    pub(crate) fn submit(&self, job: Job) {
+        // Tasks end only when this sender is dropped; whoever waits for a lost job's reply sees that.
+        let _ = self.jobs.send(job);
+    }
+
+    pub(crate) async fn shutdown(self) {
+        drop(self.jobs);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn broken(&self) -> BTreeMap<u32, Broken> {
+        self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn note_broken(&self, detection: u32, broken: Broken) {
+        self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(detection, broken);
+    }
+
+    pub(crate) fn next_batch(&self) -> u64 {
+        self.batches.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Starts a process and loads the program into it. A detection whose module ends the process is left out for good.
+async fn start_worker(shared: &Shared) -> Result<Worker, EngineError> {
+    let mut suspect = None;
+    loop {
+        let launched = shared.launcher.launch().await.map_err(|error| EngineError::Start(error.to_string()))?;
+        let mut worker =
+            Worker::adopt(launched, shared.limits).map_err(|error| EngineError::Start(error.to_string()))?;
+        greet(&mut worker, shared).await?;
+        let Err(death) = load(&mut worker, shared).await else { return Ok(worker) };
+        let detection = death.position.detection;
+        if !death.position.busy {
+            return Err(EngineError::Start(format!("worker died while loading: {}", death.cause)));
+        }
+        // A worker may be killed from outside: only what ends two is to blame.
+        if !death.timed_out && suspect != Some(detection) {
+            suspect = Some(detection);
+            continue;
+        }
+        let (kind, error) = error_of(&death, shared.limits);
+        shared.note_broken(detection, Broken { kind, error, fatal: true });
+    }
+}
+
+/// Refuses an extension of another build before anything else is said.
+async fn greet(worker: &mut Worker, shared: &Shared) -> Result<(), EngineError> {
+    let hello = match worker.receive().await {
+        Ok((kind::FROM_HELLO, hello)) => hello,
+        Ok((kind, _)) => return Err(EngineError::Start(format!("unexpected frame of kind {kind}"))),
+        Err(death) => return Err(EngineError::Start(format!("worker did not start: {}", death.cause))),
+    };
+    let hello: Hello = serde_json::from_slice(&hello).map_err(|error| EngineError::Start(error.to_string()))?;
+    if (hello.protocol, hello.build.as_str()) != (PROTOCOL, BUILD) {
+        return Err(EngineError::StaleExtension {
+            found: format!("protocol {} build {}", hello.protocol, hello.build),
+            wanted: format!("protocol {PROTOCOL} build {BUILD}"),
+        });
+    }
+    let sent = worker.send(kind::TO_RUNTIME, &[&shared.runtime_frame]).await;
+    sent.map_err(|death| EngineError::Start(format!("worker did not start: {}", death.cause)))
+}
+
+async fn load(worker: &mut Worker, shared: &Shared) -> Result<(), Death> {
+    let fatal = shared.broken().into_iter().filter(|(_, broken)| broken.fatal);
+    let settings = Settings {
+        soft_limit: shared.limits.soft.as_secs_f64(),
+        python_path: &shared.python_path,
+        optimise: "off",
+        skip: fatal.map(|(detection, broken)| (detection, broken.error)).collect(),
+    };
+    let settings = serde_json::to_vec(&settings).expect("texts and numbers are JSON");
+    let mut head = Vec::with_capacity(settings.len() + 4);
+    write_bytes(&settings, &mut head);
+    worker.start_watch();
+    worker.send(kind::TO_LOAD, &[&head, &shared.program_json]).await?;
+    loop {
+        match worker.receive().await? {
+            (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
+            (_, loaded) => {
+                let Ok(loaded) = serde_json::from_slice::<Loaded>(&loaded) else { return Ok(()) };
+                for (detection, error) in loaded.errors {
+                    shared.note_broken(detection, Broken { kind: DetectionErrorKind::Setup, error, fatal: false });
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Serves one cache request of content.
+pub(crate) async fn answer(worker: &mut Worker, cache: &dyn KeyValue, request: &[u8]) -> Result<(), Death> {
+    let item = match serde_json::from_slice::<CacheRequest>(request) {
+        Ok(request) => cache.apply(&request).await.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("not a cache request: {error}")),
+    };
+    let answer = match item {
+        Ok(item) => serde_json::json!({ "item": item }),
+        Err(error) => serde_json::json!({ "error": error }),
+    };
+    worker.send(kind::TO_CACHED, &[answer.to_string().as_bytes()]).await
+}
+
+/// What a death means for the detection that was running.
+pub(crate) fn error_of(death: &Death, limits: TimeLimits) -> (DetectionErrorKind, FunctionError) {
+    let (kind, exception, message) = if death.timed_out {
+        let message = format!("ran longer than {} s and did not answer an interrupt", limits.hard.as_secs_f64());
+        (DetectionErrorKind::Timeout, "DetectionTimeout", message)
+    } else {
+        (DetectionErrorKind::Crash, "DetectionCrash", format!("ended its worker process: {}", death.cause))
+    };
+    (kind, FunctionError { exception: exception.to_owned(), message, place: String::new() })
+}
+
+/// One worker's place: a task, and a process as long as it lives.
+pub(crate) struct Seat {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) worker: Option<Worker>,
+}
+
+impl Seat {
+    async fn serve(mut self, queue: Arc<AsyncMutex<mpsc::UnboundedReceiver<Job>>>) {
+        if self.worker.is_none() {
+            // Ready before the first job asks; a failure shows itself then.
+            self.worker = start_worker(&self.shared).await.ok();
+        }
+        loop {
+            let job = queue.lock().await.recv().await;
+            match job {
+                Some(Job::Chunk(chunk, reply)) => {
+                    let judged = self.judge(chunk).await;
+                    let _ = reply.send(judged);
+                }
+                Some(Job::Test { index, mocks, event, reply }) => {
+                    let outcome = self.test(index, &mocks, &event).await;
+                    let _ = reply.send(outcome);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// The worker, started if need be; the reason when it does not start.
+    pub(crate) async fn worker(&mut self) -> Result<&mut Worker, String> {
+        let mut tries = 0;
+        while self.worker.is_none() {
+            match start_worker(&self.shared).await {
+                Ok(worker) => self.worker = Some(worker),
+                Err(error) => {
+                    tries += 1;
+                    tracing::error!(tries, "cannot replace a detection worker: {error}");
+                    if tries == START_TRIES {
+                        return Err(error.to_string());
+                    }
+                    tokio::time::sleep(Duration::from_millis(100 * u64::from(tries))).await;
+                }
+            }
+        }
+        Ok(self.worker.as_mut().expect("just started"))
+    }
+
+    async fn test(&mut self, index: u32, mocks: &[Mock], event: &[u8]) -> TestOutcome {
+        let limits = self.shared.limits;
+        let worker = match self.worker().await {
+            Ok(worker) => worker,
+            Err(reason) => return not_run("WorkerUnavailable", reason),
+        };
+        match test_in(worker, index, mocks, event).await {
+            Ok(outcome) => outcome,
+            Err(death) => {
+                self.worker = None;
+                let (_, error) = error_of(&death, limits);
+                TestOutcome { setup_error: Some(error), ..TestOutcome::default() }
+            }
+        }
+    }
+}
+
+async fn test_in(worker: &mut Worker, index: u32, mocks: &[Mock], event: &[u8]) -> Result<TestOutcome, Death> {
+    // Tests do not see what others, or the stream, have cached.
+    let cache = MemoryCache::default();
+    let case = serde_json::json!({ "index": index, "mocks": mocks }).to_string();
+    let mut head = Vec::with_capacity(case.len() + 4);
+    write_bytes(case.as_bytes(), &mut head);
+    worker.start_watch();
+    worker.send(kind::TO_TEST, &[&head, event]).await?;
+    loop {
+        match worker.receive().await? {
+            (kind::FROM_CACHE, request) => answer(worker, &cache, &request).await?,
+            (_, outcome) => {
+                let read = serde_json::from_slice(&outcome);
+                return Ok(read.unwrap_or_else(|error| not_run("InvalidOutcome", error.to_string())));
+            }
+        }
+    }
+}
+
+/// An outcome without a run.
+pub(crate) fn not_run(exception: &str, message: String) -> TestOutcome {
+    let error = FunctionError { exception: exception.to_owned(), message, place: String::new() };
+    TestOutcome { setup_error: Some(error), ..TestOutcome::default() }
+}

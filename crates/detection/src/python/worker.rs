@@ -1,0 +1,218 @@
+//! One worker process: frames to and from it, under the eyes of a watch that interrupts and kills.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::launch::Launched;
+use super::page::{Page, Position};
+use super::protocol::MAX_FRAME_BYTES;
+
+/// How long one call of content may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeLimits {
+    pub(crate) soft: Duration,
+    pub(crate) hard: Duration,
+}
+
+impl TimeLimits {
+    /// How often to look; a limit is noticed late by no more than this.
+    fn tick(self) -> Duration {
+        (self.soft / 20).clamp(Duration::from_millis(5), Duration::from_millis(250))
+    }
+}
+
+/// The end of a worker, and where it was.
+#[derive(Debug)]
+pub(crate) struct Death {
+    /// Killed by us because a call took too long.
+    pub(crate) timed_out: bool,
+    pub(crate) position: Position,
+    /// How it ended and what it last wrote to its error output.
+    pub(crate) cause: String,
+}
+
+pub(crate) struct Worker {
+    process: Process,
+    socket: UnixStream,
+    page: Page,
+    incoming: BytesMut,
+    complaints: Arc<Mutex<VecDeque<u8>>>,
+    listener: Option<JoinHandle<()>>,
+    limits: TimeLimits,
+    watch: Watch,
+}
+
+/// The process is killed and reaped, whatever happens to the worker.
+struct Process(Option<std::process::Child>);
+
+/// Error output kept to explain a death.
+const KEPT_COMPLAINTS: usize = 4096;
+
+impl Worker {
+    pub(crate) fn adopt(mut launched: Launched, limits: TimeLimits) -> io::Result<Self> {
+        launched.socket.set_nonblocking(true)?;
+        let socket = UnixStream::from_std(launched.socket)?;
+        let complaints = Arc::new(Mutex::new(VecDeque::new()));
+        let stderr = launched.child.stderr.take().map(tokio::process::ChildStderr::from_std).transpose()?;
+        Ok(Self {
+            process: Process(Some(launched.child)),
+            socket,
+            page: launched.page,
+            incoming: BytesMut::new(),
+            listener: stderr.map(|stderr| tokio::spawn(keep_last(stderr, Arc::clone(&complaints)))),
+            complaints,
+            limits,
+            watch: Watch::new(0),
+        })
+    }
+
+    /// Starts the time of a job's first call.
+    pub(crate) fn start_watch(&mut self) {
+        self.watch = Watch::new(self.page.position().counter);
+    }
+
+    /// Sends one frame; pieces are joined.
+    pub(crate) async fn send(&mut self, kind: u8, pieces: &[&[u8]]) -> Result<(), Death> {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut frame = Vec::with_capacity(len + 5);
+        frame.extend_from_slice(&(len as u32 + 1).to_le_bytes());
+        frame.push(kind);
+        for piece in pieces {
+            frame.extend_from_slice(piece);
+        }
+        match self.socket.write_all(&frame).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.bury(false).await),
+        }
+    }
+
+    /// The next frame. Meanwhile a call that takes too long is interrupted, then killed; frames that were written
+    /// before a death are still delivered.
+    pub(crate) async fn receive(&mut self) -> Result<(u8, Bytes), Death> {
+        let mut ticks = tokio::time::interval(self.limits.tick());
+        loop {
+            match self.take_frame() {
+                Ok(Some(frame)) => return Ok(frame),
+                Ok(None) => {}
+                Err(_) => return Err(self.bury(self.watch.killed).await),
+            }
+            tokio::select! {
+                read = self.socket.read_buf(&mut self.incoming) => match read {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return Err(self.bury(self.watch.killed).await),
+                },
+                _ = ticks.tick() => self.look(),
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> io::Result<Option<(u8, Bytes)>> {
+        let Some(head) = self.incoming.first_chunk::<4>() else { return Ok(None) };
+        let len = u32::from_le_bytes(*head) as usize;
+        if len == 0 || len > MAX_FRAME_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if self.incoming.len() < len + 4 {
+            self.incoming.reserve(len + 4 - self.incoming.len());
+            return Ok(None);
+        }
+        self.incoming.advance(4);
+        let kind = self.incoming.get_u8();
+        Ok(Some((kind, self.incoming.split_to(len - 1).freeze())))
+    }
+
+    fn look(&mut self) {
+        let counter = self.page.position().counter;
+        let watch = &mut self.watch;
+        if counter != watch.seen && !watch.killed {
+            *watch = Watch::new(counter);
+            return;
+        }
+        let waited = watch.since.elapsed();
+        if waited >= self.limits.hard {
+            watch.killed = true;
+            self.process.signal(libc::SIGKILL);
+        } else if waited >= self.limits.soft && !watch.interrupted {
+            watch.interrupted = true;
+            self.page.mark_interrupt(counter);
+            self.process.signal(libc::SIGALRM);
+        }
+    }
+
+    /// Ends the process for good and tells how it went.
+    async fn bury(&mut self, timed_out: bool) -> Death {
+        let position = self.page.position();
+        let ended = match self.process.0.take() {
+            Some(mut child) => tokio::task::spawn_blocking(move || {
+                // It may have closed its socket and live on; a process that has ended does not mind.
+                let _ = child.kill();
+                child.wait()
+            })
+            .await
+            .ok()
+            .and_then(Result::ok),
+            None => None,
+        };
+        let mut cause = ended.map_or_else(|| "ended".to_owned(), |status| status.to_string());
+        if let Some(listener) = self.listener.take() {
+            // The last words; a grandchild could keep the pipe open, so that this does not wait for long.
+            let _ = tokio::time::timeout(Duration::from_millis(200), listener).await;
+        }
+        let complaints = self.complaints.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let text = String::from_utf8_lossy(complaints.as_slices().0).trim().to_owned();
+        if let Some(last) = text.lines().last() {
+            cause = format!("{cause}: {last}");
+        }
+        Death { timed_out, position, cause }
+    }
+}
+
+/// Since when the same call has been running.
+struct Watch {
+    seen: u64,
+    since: Instant,
+    interrupted: bool,
+    killed: bool,
+}
+
+impl Watch {
+    fn new(counter: u64) -> Self {
+        Self { seen: counter, since: Instant::now(), interrupted: false, killed: false }
+    }
+}
+
+impl Process {
+    #[expect(unsafe_code, reason = "the standard library sends no other signal than SIGKILL")]
+    fn signal(&self, signal: i32) {
+        let Some(child) = &self.0 else { return };
+        // SAFETY: the child is not reaped as long as it is held here, so that the number is still its own.
+        unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let Some(mut child) = self.0.take() else { return };
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+async fn keep_last(mut stderr: tokio::process::ChildStderr, kept: Arc<Mutex<VecDeque<u8>>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
+        let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        kept.extend(&buffer[..count]);
+        let excess = kept.len().saturating_sub(KEPT_COMPLAINTS);
+        kept.drain(..excess);
+        kept.make_contiguous();
+    }
+}
