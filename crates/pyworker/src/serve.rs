@@ -204,7 +204,9 @@ impl<'py> Worker<'_, 'py> {
     /// An exception as JSON; the host itself may fail when memory is short.
     fn describe(&self, detection: u32, error: &PyErr) -> String {
         let py = self.host.py();
-        let described = self.host.call_method1("raised", (detection, error.value(py)));
+        // The exception object learns its traceback only when Python itself catches it.
+        let traced = error.value(py).setattr("__traceback__", error.traceback(py));
+        let described = traced.and_then(|()| self.host.call_method1("raised", (detection, error.value(py))));
         described.and_then(|body| body.extract()).unwrap_or_else(|_| {
             let name = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
             let kind = if name == "MemoryError" { "memory" } else { "raised" };

@@ -1,0 +1,202 @@
+//! Hostile detections beside good ones: each costs one error that names it and the event; nobody else notices.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use uncia_detection::{Engine, Evaluation, MemoryCache};
+use uncia_model::DetectionErrorKind::{self, Crash, Memory, Raised, Setup, Timeout};
+
+use crate::workers::{config, engine, evaluate, numbered, rules};
+
+const EVENTS: usize = 300;
+
+fn good(n: usize) -> (String, String) {
+    let source = format!(
+        "def rule(event):\n    return event['n'] % {} == 0\n\ndef title(event):\n    return f\"good {{event['n']}}\"\n",
+        n + 2
+    );
+    (format!("Good.{n}"), source)
+}
+
+/// What ten good rules match.
+fn expected() -> BTreeSet<(usize, String)> {
+    (0..10)
+        .flat_map(|n| (0..EVENTS).filter(move |event| event % (n + 2) == 0).map(move |e| (e, format!("Good.{n}"))))
+        .collect()
+}
+
+/// Runs one hostile function, called on event 123 only, amid ten good rules.
+async fn beside_good_rules(body: &str) -> Evaluation {
+    let hostile =
+        format!("def rule(event):\n    if event['n'] != 123:\n        return False\n{body}\n    return False\n");
+    let mut sources: Vec<_> = (0..10).map(good).collect();
+    sources.insert(5, ("Hostile".to_owned(), hostile));
+    let sources: Vec<_> = sources.iter().map(|(id, source)| (id.as_str(), source.as_str())).collect();
+    let evaluation = evaluate(rules(&sources), numbered(EVENTS)).await;
+    let matched: Vec<_> = evaluation.matches.iter().map(|m| (m.event, m.detection.as_str().to_owned())).collect();
+    assert_eq!(matched.len(), expected().len(), "no match lost or doubled");
+    assert_eq!(BTreeSet::from_iter(matched), expected());
+    evaluation
+}
+
+async fn one_error(body: &str, kind: DetectionErrorKind) -> String {
+    let evaluation = beside_good_rules(body).await;
+    let [error] = &evaluation.errors[..] else { panic!("{:#?}", evaluation.errors) };
+    assert_eq!((error.event, error.detection.as_str(), error.kind), (123, "Hostile", kind), "{error:?}");
+    error.message.clone()
+}
+
+#[tokio::test]
+async fn infinite_loop() {
+    let message = one_error("    while True:\n        pass", Timeout).await;
+    assert!(message.starts_with("ran longer than 1 s: Hostile.py, line "), "{message}");
+}
+
+#[tokio::test]
+async fn loop_that_swallows_exceptions() {
+    one_error("    while True:\n        try:\n            pass\n        except Exception:\n            pass", Timeout)
+        .await;
+}
+
+#[tokio::test]
+async fn loop_that_swallows_everything() {
+    let body = "    while True:\n        try:\n            while True:\n                pass\n        except:\n            pass";
+    let message = one_error(body, Timeout).await;
+    assert_eq!(message, "ran longer than 2 s and did not answer an interrupt");
+}
+
+#[tokio::test]
+async fn catastrophic_regex() {
+    one_error("    import re\n    re.match(r'(a+)+$', 'a' * 40 + 'b')", Timeout).await;
+}
+
+#[tokio::test]
+async fn loop_inside_c() {
+    one_error("    sum(range(10 ** 12))", Timeout).await;
+}
+
+#[tokio::test]
+async fn process_exit() {
+    let message = one_error("    import os\n    os._exit(3)", Crash).await;
+    assert_eq!(message, "ended its worker process: exit status: 3");
+}
+
+#[tokio::test]
+async fn system_exit() {
+    one_error("    raise SystemExit(1)", Raised).await;
+}
+
+#[tokio::test]
+async fn segmentation_fault() {
+    let message = one_error("    import ctypes\n    ctypes.string_at(1)", Crash).await;
+    assert!(message.contains("signal: 11"), "{message}");
+}
+
+#[tokio::test]
+async fn abort() {
+    one_error("    import os\n    os.abort()", Crash).await;
+}
+
+#[tokio::test]
+async fn memory_bomb() {
+    one_error("    bomb = []\n    while True:\n        bomb.append('x' * 10_000_000)", Memory).await;
+}
+
+#[tokio::test]
+async fn one_huge_allocation() {
+    one_error("    'x' * 10 ** 11", Memory).await;
+}
+
+#[tokio::test]
+async fn deep_recursion() {
+    one_error("    def deeper():\n        deeper()\n    deeper()", Raised).await;
+}
+
+#[tokio::test]
+async fn closed_socket() {
+    one_error("    import os\n    os.closerange(3, 100)\n    import time\n    time.sleep(100)", Crash).await;
+}
+
+#[tokio::test]
+async fn title_that_kills() {
+    let kills = "def rule(event):\n    return event['n'] == 7\n\ndef title(event):\n    import os\n    os._exit(1)\n";
+    let evaluation = evaluate(rules(&[("Kills", kills)]), numbered(20)).await;
+    assert_eq!(evaluation.matches, []);
+    let [error] = &evaluation.errors[..] else { panic!("{:#?}", evaluation.errors) };
+    assert_eq!((error.event, error.kind), (7, Crash));
+}
+
+#[tokio::test]
+async fn modules_that_cannot_be_loaded() {
+    let program = rules(&[
+        ("Loops", "while True:\n    pass\n"),
+        ("Exits", "import os\nos._exit(1)\n"),
+        ("Raises", "import no_such_module\n"),
+        ("Empty", ""),
+        ("Good", "def rule(event):\n    return True\n"),
+    ]);
+    let evaluation = evaluate(program, numbered(3)).await;
+    assert_eq!(evaluation.matches.len(), 3);
+    let errors: Vec<_> =
+        evaluation.errors.iter().map(|e| (e.event, e.detection.as_str(), e.kind, e.exception.as_str())).collect();
+    assert_eq!(
+        errors,
+        [
+            (0, "Loops", Setup, "DetectionTimeout"),
+            (0, "Exits", Crash, "DetectionCrash"),
+            (0, "Raises", Setup, "ModuleNotFoundError"),
+            (0, "Empty", Setup, "AttributeError"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_keeps_killing_is_put_aside() {
+    let program = rules(&[
+        ("Good", "def rule(event):\n    return True\n"),
+        ("Exits", "import os\ndef rule(event):\n    os._exit(1)\n"),
+    ]);
+    let config = uncia_detection::EngineConfig { workers: 1, quarantine_window: Duration::from_secs(600), ..config() };
+    let engine = Engine::start(program, config, std::sync::Arc::new(MemoryCache::default())).await.unwrap();
+    let first = engine.evaluate(numbered(20)).await;
+    assert_eq!(first.matches.len(), 20);
+    assert_eq!(first.errors.iter().map(|error| error.event).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(engine.quarantined(), ["Exits".into()]);
+    let second = engine.evaluate(numbered(5)).await;
+    assert_eq!((second.matches.len(), second.stats.deaths), (5, 0));
+    assert_eq!(second.errors[0].exception, "DetectionQuarantined");
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn workers_see_nothing_of_us() {
+    let source = "
+import os, sys
+def rule(event):
+    return True
+def alert_context(event):
+    def refused(act):
+        try:
+            act()
+        except OSError:
+            return True
+        return False
+    return {
+        'environment': sorted(set(os.environ) - {'LANG', 'PATH', 'TZ', 'PYTHONHASHSEED', 'LC_CTYPE'}),
+        'descriptors': len(os.listdir('/proc/self/fd')) - 1,
+        'path': [place for place in sys.path if 'site-packages' in place or place == ''],
+        'group': os.getpgid(0) == os.getpid(),
+        'write': refused(lambda: os.write(os.open('/tmp/uncia-worker-probe', os.O_CREAT | os.O_WRONLY), b'x')),
+        'user': os.environ.get('HOME'),
+    }
+";
+    let engine = engine(rules(&[("Spy", source)])).await;
+    let evaluation = engine.evaluate(numbered(1)).await;
+    engine.shutdown().await;
+    let _ = std::fs::remove_file("/tmp/uncia-worker-probe");
+    let context = evaluation.matches[0].alert_context.clone().unwrap();
+    assert_eq!(
+        context,
+        r#"{"environment": [], "descriptors": 4, "path": [], "group": true, "write": true, "user": null}"#
+    );
+}
