@@ -1,0 +1,108 @@
+//! A batch's rows made durable, table by table, seen by nobody yet.
+//!
+//! Tables are independent until the store moves their pointers together, so they are written side by side; and names are
+//! made durable once, at the end. Two stages of one table at a time are allowed: both start from the same metadata, and
+//! the store refuses the second one's move as a conflict.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use iceberg::io::FileIO;
+use uncia_document::Document;
+use uncia_lake::{LakeError, RowBatch};
+use uncia_model::{BatchId, Clock, PointerMove, TableRef, TableSchema};
+
+use crate::commit::{self, Append};
+use crate::storage::{LocalStorage, location_of};
+use crate::tables::{LoadedTable, Tables};
+use crate::writer::DataWriter;
+
+/// Tables written side by side: encoding takes a core each, syncing waits for the disk.
+const TABLES_AT_ONCE: usize = 4;
+
+/// The write side of a lake.
+pub(crate) struct Stager {
+    pub(crate) warehouse: PathBuf,
+    pub(crate) storage: LocalStorage,
+    pub(crate) io: FileIO,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// All rows of a batch for one table.
+#[derive(Default)]
+struct TableRows {
+    schemas: Vec<Arc<TableSchema>>,
+    rows: Vec<Document>,
+}
+
+impl Stager {
+    pub(crate) async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
+        let mut tables: BTreeMap<TableRef, TableRows> = BTreeMap::new();
+        for RowBatch { table, schema, rows } in rows {
+            if rows.is_empty() {
+                continue;
+            }
+            let entry = tables.entry(table).or_default();
+            entry.schemas.push(schema);
+            entry.rows.extend(rows);
+        }
+        let stages = tables.into_iter().map(|(table, rows)| self.stage_table(batch, table, rows));
+        let staged: Vec<Option<(PointerMove, Arc<LoadedTable>)>> =
+            stream::iter(stages).buffered(TABLES_AT_ONCE).try_collect().await?;
+        let storage = self.storage.clone();
+        blocking(move || storage.settle()).await?;
+        let mut moves = Vec::with_capacity(staged.len());
+        for (step, table) in staged.into_iter().flatten() {
+            self.tables.remember(table);
+            moves.push(step);
+        }
+        Ok(moves)
+    }
+
+    /// `None` if the table has the batch already. Boxed: the future is large, and there is one per table.
+    fn stage_table(
+        &self,
+        batch: BatchId,
+        table: TableRef,
+        rows: TableRows,
+    ) -> BoxFuture<'_, Result<Option<(PointerMove, Arc<LoadedTable>)>, LakeError>> {
+        async move {
+            let base = self.tables.load(&table).await?;
+            if base.as_ref().is_some_and(|base| commit::has_batch(base, batch)) {
+                return Ok(None);
+            }
+            let location = location_of(&table_directory(&self.warehouse, &table)?);
+            let metadata = Arc::new(commit::prepare(&table, &location, base.as_deref(), &rows.schemas)?);
+            let writer =
+                DataWriter { table: table.clone(), metadata: metadata.clone(), storage: self.storage.clone(), batch };
+            let files = blocking(move || writer.write(&rows.rows)).await?;
+            let now_ms = self.clock.now().micros.div_euclid(1_000);
+            let append = Append { io: &self.io, table: &table, base: base.as_deref(), metadata, batch, now_ms };
+            let staged = append.write(files).await?;
+            let from = base.map(|base| base.location.clone());
+            let step = PointerMove { table: table.clone(), from, to: staged.location.clone() };
+            Ok(Some((step, Arc::new(staged))))
+        }
+        .boxed()
+    }
+}
+
+/// `<warehouse>/<database>/<table>`; a name that would leave it is refused.
+fn table_directory(warehouse: &Path, table: &TableRef) -> Result<PathBuf, LakeError> {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    if table.name.is_empty() || !table.name.chars().all(is_plain) {
+        let message = "a table's name is letters, digits, `_` and `-`".into();
+        return Err(LakeError::Table { table: table.to_string(), message });
+    }
+    Ok(warehouse.join(table.database.as_str()).join(&*table.name))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
+) -> Result<T, LakeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| LakeError::Engine(Box::new(e)))?
+}
