@@ -12,6 +12,14 @@ pub struct Scratch {
     pub items: Vec<Value>,
 }
 
+/// How much a document held at a moment, so that a failed attempt to write can be taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    text: usize,
+    members: usize,
+    items: usize,
+}
+
 impl Document {
     /// An empty document (its root is null) to build from nothing.
     #[must_use]
@@ -21,6 +29,18 @@ impl Document {
 
     pub fn set_root(&mut self, root: Value) {
         self.root = root;
+    }
+
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { text: self.text.len(), members: self.members.len(), items: self.items.len() }
+    }
+
+    /// Takes back what was appended since; values made since then mean nothing any more.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.text.truncate(mark.text);
+        self.members.truncate(mark.members);
+        self.items.truncate(mark.items);
     }
 
     /// Appends text; the piece can be used for any number of strings and keys.

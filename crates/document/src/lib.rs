@@ -18,7 +18,7 @@ mod read;
 mod timestamp;
 mod write;
 
-pub use build::Scratch;
+pub use build::{Mark, Scratch};
 pub use intern::{Interner, KeyId};
 pub use parse::{ParseError, ParseErrorKind, Parser};
 pub use read::Ref;
@@ -32,6 +32,26 @@ pub const MAX_DEPTH: usize = 128;
 pub struct Text {
     pub(crate) start: u32,
     pub(crate) len: u32,
+}
+
+impl Text {
+    /// Bytes of the text.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.len as usize
+    }
+
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// A piece of this text, by byte offsets within it, which must lie on character boundaries.
+    #[must_use]
+    pub const fn slice(self, from: usize, to: usize) -> Self {
+        assert!(from <= to && to <= self.len as usize, "a piece lies within its text");
+        Self { start: self.start + from as u32, len: (to - from) as u32 }
+    }
 }
 
 /// A run of members (object) or items (array) in the document's flat arrays.

@@ -118,9 +118,23 @@ fn hash16<'a>(parts: impl Iterator<Item = &'a [u8]>) -> [u8; 16] {
 
 macro_rules! hex_display {
     ($name:ident) => {
+        impl $name {
+            /// The text form, 32 hex digits, without an allocation.
+            #[must_use]
+            pub fn hex(&self) -> [u8; 32] {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let mut text = [0; 32];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+                    pair[0] = DIGITS[usize::from(byte >> 4)];
+                    pair[1] = DIGITS[usize::from(byte & 15)];
+                }
+                text
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(std::str::from_utf8(&self.hex()).expect("hex digits are ASCII"))
             }
         }
 

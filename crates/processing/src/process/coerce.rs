@@ -1,0 +1,280 @@
+//! Coercion: a parsed record, rewritten by a plan into its log type's normal form.
+//!
+//! Values that fit as they are stay where they are; only what changes is appended to the document. Nulls go, unknown
+//! fields stay at their places, and the first value that does not fit ends the attempt.
+
+mod scalar;
+
+use uncia_document::{Document, Interner, Key, KeyId, MAX_DEPTH, Member, Parser, Scratch, Text, Timestamp, Value};
+
+use super::mismatch::Mismatch;
+use super::names::UnknownNames;
+use super::plan::{FieldPlan, Kind, ObjectPlan, ValuePlan};
+use crate::indicators::{self, AwsKeys, Indicators, Scanner};
+
+/// One attempt to read a record as one log type.
+pub(super) struct Coercion<'a> {
+    pub(super) document: &'a mut Document,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) indicators: &'a mut Indicators,
+    pub(super) aws_keys: &'a mut AwsKeys,
+    pub(super) names: &'a mut UnknownNames,
+    pub(super) parser: &'a mut Parser,
+    pub(super) interner: &'a Interner,
+    /// The record as parsed, from which `copy` takes.
+    pub(super) root: Value,
+    /// The event time found so far, with its place in the schema's order.
+    pub(super) event_time: Option<(u16, Timestamp)>,
+}
+
+/// Whether an object's members are the columns of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Root,
+    Nested,
+}
+
+impl Coercion<'_> {
+    /// Leaves the event's members on the scratch.
+    pub(super) fn event(&mut self, plan: &ObjectPlan) -> Result<(), Mismatch> {
+        let known = self.members(plan, self.root, Level::Root)?.known;
+        if known == 0 {
+            return Err(Mismatch::new("no field of this log type is in the record"));
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, plan: &ObjectPlan, value: Value) -> Result<Value, Mismatch> {
+        let from = self.scratch.members.len();
+        let done = self.members(plan, value, Level::Nested)?;
+        if !done.has_changed {
+            self.scratch.members.truncate(from);
+            return Ok(value);
+        }
+        Ok(self.document.close_object(self.scratch, from))
+    }
+
+    fn members(&mut self, plan: &ObjectPlan, object: Value, level: Level) -> Result<Done, Mismatch> {
+        let from = self.scratch.members.len();
+        let mut done = Done { known: 0, has_changed: false };
+        let mut required = 0;
+        for place in 0..self.document.members(object).len() {
+            let member = self.document.members(object)[place];
+            if member.value == Value::Null {
+                done.has_changed = true;
+                continue;
+            }
+            let Some(field) = plan.find(self.document, member.key) else {
+                let key = self.unknown_key(plan, object, member.key, from, level);
+                done.has_changed |= key != member.key;
+                self.scratch.members.push(Member { key, value: member.value });
+                continue;
+            };
+            done.known += 1;
+            let value = self.field(field, member.value, member.key.id)?;
+            if value == Value::Null {
+                done.has_changed = true;
+                continue;
+            }
+            required += u32::from(field.is_required);
+            let key = match field.renamed {
+                None => member.key,
+                Some(id) => Key { id, text: self.document.push_text(&field.name) },
+            };
+            done.has_changed |= key != member.key || value != member.value;
+            self.scratch.members.push(Member { key, value });
+        }
+        for &place in &plan.copies {
+            let field = &plan.fields[usize::from(place)];
+            let Some(value) = self.copied(field) else { continue };
+            let value = self.field(field, value, KeyId::NONE)?;
+            if value == Value::Null {
+                continue;
+            }
+            required += u32::from(field.is_required);
+            done.has_changed = true;
+            let key = Key { id: field.renamed.unwrap_or(KeyId::NONE), text: self.document.push_text(&field.name) };
+            self.scratch.members.push(Member { key, value });
+        }
+        if required < plan.required {
+            return Err(self.missing(plan, from));
+        }
+        Ok(done)
+    }
+
+    #[inline]
+    fn field(&mut self, field: &FieldPlan, value: Value, key: KeyId) -> Result<Value, Mismatch> {
+        self.value(&field.value, value, (key, &field.name)).map_err(|mismatch| mismatch.in_field(&field.name))
+    }
+
+    fn copied(&self, field: &FieldPlan) -> Option<Value> {
+        let path = field.copy_from.as_ref()?;
+        let found = path.iter().try_fold(self.document.at(self.root), |value, key| value.get(key))?;
+        Some(found.value())
+    }
+
+    #[cold]
+    fn missing(&self, plan: &ObjectPlan, from: usize) -> Mismatch {
+        let has = |name: &str| self.scratch.members[from..].iter().any(|member| self.document.key(member.key) == name);
+        let missing = plan.fields.iter().find(|field| field.is_required && !has(&field.name));
+        let name = missing.map_or("", |field| &field.name);
+        Mismatch::new("required, but missing or null").in_field(name)
+    }
+
+    /// The name of a field that the schema does not know. It gets underscores at its end until it is free, and one
+    /// before it if it would pass for a standard field: nobody who writes logs writes those.
+    fn unknown_key(&mut self, plan: &ObjectPlan, object: Value, key: Key, from: usize, level: Level) -> Key {
+        let text = self.document.key(key);
+        let is_reserved = level == Level::Root && text.starts_with("p_");
+        let changed = self.names.changed(self.interner, key.id, text);
+        if changed.is_none() && !is_reserved && !plan.takes(key.id) {
+            return key;
+        }
+        let mut name = changed.map_or_else(|| text.to_owned(), |(_, name)| name.into());
+        if level == Level::Root && name.starts_with("p_") {
+            name.insert(0, '_');
+        }
+        let is_taken = |name: &str| {
+            let in_record = |member: &Member| member.key != key && self.document.key(member.key) == name;
+            plan.has_name(name)
+                || self.document.members(object).iter().any(in_record)
+                || self.scratch.members[from..].iter().any(in_record)
+        };
+        while is_taken(&name) {
+            name.push('_');
+        }
+        self.document.push_key(self.interner, &name)
+    }
+
+    fn value(&mut self, plan: &ValuePlan, value: Value, key: (KeyId, &str)) -> Result<Value, Mismatch> {
+        let value = match value {
+            Value::String(text) if plan.is_embedded_json => self.embedded(plan, text)?,
+            _ => value,
+        };
+        if value == Value::Null {
+            return Ok(value);
+        }
+        let value = match &plan.kind {
+            Kind::String => self.string(value)?,
+            Kind::Json => value,
+            Kind::Timestamp(formats, offset) => {
+                let value = self.timestamp(formats, *offset, value)?;
+                self.note_event_time(plan, value);
+                value
+            }
+            Kind::Integer(least, most) => self.integer(*least, *most, value)?,
+            Kind::Float => self.float(value)?,
+            Kind::Boolean => self.boolean(value)?,
+            Kind::Array(element) => self.array(element, value, key)?,
+            Kind::Object(object) => match value {
+                Value::Object(_) => self.object(object, value)?,
+                _ => return Err(self.unexpected("an object", value)),
+            },
+        };
+        if let (Some(validate), Value::String(text)) = (&plan.validate, value)
+            && let Some(violation) = validate.violation(self.document.text(text))
+        {
+            let found = super::mismatch::describe(self.document.at(value));
+            return Err(Mismatch::new(format!("{found} {violation}")));
+        }
+        for &scanner in &plan.indicators {
+            self.scan(scanner, value, key);
+        }
+        Ok(value)
+    }
+
+    fn array(&mut self, element: &ValuePlan, value: Value, key: (KeyId, &str)) -> Result<Value, Mismatch> {
+        if !matches!(value, Value::Array(_)) {
+            return Err(self.unexpected("an array", value));
+        }
+        let count = self.document.items(value).len();
+        if count == 0 {
+            return Ok(Value::EmptyArray);
+        }
+        let from = self.scratch.items.len();
+        let mut has_changed = false;
+        for place in 0..count {
+            let item = self.document.items(value)[place];
+            let coerced = self.value(element, item, key).map_err(|mismatch| mismatch.in_item(place))?;
+            has_changed |= coerced != item;
+            self.scratch.items.push(coerced);
+        }
+        if !has_changed {
+            self.scratch.items.truncate(from);
+            return Ok(value);
+        }
+        Ok(self.document.close_array(self.scratch, from))
+    }
+
+    /// The JSON in a string. What cannot be parsed stays a string, for the type to take or refuse.
+    fn embedded(&mut self, plan: &ValuePlan, text: Text) -> Result<Value, Mismatch> {
+        let inner = self.document.text(text).trim();
+        if inner.is_empty() {
+            return Ok(Value::Null);
+        }
+        let parsed = match self.parser.parse(inner.as_bytes()) {
+            Ok(parsed) => parsed,
+            Err(_) if matches!(plan.kind, Kind::Json) => return Ok(Value::String(text)),
+            Err(error) => return Err(Mismatch::new(format!("the string holds no JSON: {error}"))),
+        };
+        // Readers of the event must not meet a deeper document than the parser lets through.
+        if depth(&parsed, parsed.root().value()) > MAX_DEPTH / 2 {
+            return match plan.kind {
+                Kind::Json => Ok(Value::String(text)),
+                _ => Err(Mismatch::new("the JSON in the string is nested too deeply")),
+            };
+        }
+        Ok(self.document.import(parsed.root()))
+    }
+
+    fn note_event_time(&mut self, plan: &ValuePlan, value: Value) {
+        let (Some(place), Value::Timestamp(stamp)) = (plan.event_time, value) else { return };
+        if self.event_time.is_none_or(|(earlier, _)| place < earlier) {
+            self.event_time = Some((place, stamp));
+        }
+    }
+
+    fn scan(&mut self, scanner: Scanner, value: Value, key: (KeyId, &str)) {
+        if scanner == Scanner::AwsAuto {
+            indicators::scan_tree(self.aws_keys, self.document, key, value, self.indicators);
+            return;
+        }
+        match value {
+            Value::String(text) | Value::Number(text) => {
+                indicators::scan(scanner, self.document, text, self.indicators)
+            }
+            // Of free-form JSON, a list of strings is as good as a string.
+            Value::Array(_) => {
+                for place in 0..self.document.items(value).len() {
+                    if let Value::String(text) = self.document.items(value)[place] {
+                        indicators::scan(scanner, self.document, text, self.indicators);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[cold]
+    fn unexpected(&self, expected: &str, found: Value) -> Mismatch {
+        Mismatch::unexpected(expected, self.document.at(found))
+    }
+}
+
+/// What became of an object.
+struct Done {
+    /// Fields of the schema that the record has.
+    known: usize,
+    /// The members differ from those parsed.
+    has_changed: bool,
+}
+
+fn depth(document: &Document, value: Value) -> usize {
+    let items = document.items(value).iter().copied();
+    let members = document.members(value).iter().map(|member| member.value);
+    let below = items.chain(members).map(|inner| depth(document, inner)).max();
+    match value {
+        Value::Array(_) | Value::Object(_) => 1 + below.unwrap_or(0),
+        _ => 0,
+    }
+}

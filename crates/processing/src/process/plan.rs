@@ -1,0 +1,273 @@
+//! Plans: a schema compiled for one process's key ids, so that a record's keys are found by integers.
+//!
+//! A key whose id is [`KeyId::NONE`] (the interner was full, or the key is long) is found by its text.
+
+use uncia_document::{Document, Interner, Key, KeyId};
+use uncia_model::LogType;
+
+use crate::indicators::Scanner;
+use crate::schema::{FieldOrigin, FieldSpec, KindSpec, Schema, Validate, ValueSpec, column_name};
+use crate::time::TimeFormat;
+
+/// How records of one log type are read.
+pub(super) struct Plan {
+    pub(super) log_type: LogType,
+    pub(super) root: ObjectPlan,
+    /// Required fields and validation rules at all depths: the more there are, the earlier the schema is tried.
+    pub(super) strictness: usize,
+    pub(super) probe: Probe,
+}
+
+/// What a record's top level must show before it is worth coercing it.
+#[derive(Default)]
+pub(super) struct Probe {
+    pub(super) required: Vec<(KeyId, Box<str>)>,
+    pub(super) allowed: Vec<Allowed>,
+}
+
+/// A top-level string that, if present, must be one of these.
+pub(super) struct Allowed {
+    pub(super) key: KeyId,
+    pub(super) words: Box<[Box<str>]>,
+}
+
+pub(super) struct ObjectPlan {
+    pub(super) fields: Box<[FieldPlan]>,
+    /// Source key to field.
+    by_key: KeyTable,
+    /// Ids of names that an unknown key must not take: those that differ from their field's source key.
+    names: KeyTable,
+    /// Fields whose keys have no id.
+    unnumbered: Box<[u16]>,
+    /// Fields filled from elsewhere, in schema order.
+    pub(super) copies: Box<[u16]>,
+    pub(super) required: u32,
+}
+
+pub(super) struct FieldPlan {
+    /// The record's key.
+    source: Box<str>,
+    pub(super) name: Box<str>,
+    /// The column's key, where it differs from the record's.
+    pub(super) renamed: Option<KeyId>,
+    pub(super) is_required: bool,
+    pub(super) copy_from: Option<Box<[String]>>,
+    pub(super) value: ValuePlan,
+}
+
+pub(super) struct ValuePlan {
+    pub(super) kind: Kind,
+    pub(super) indicators: Box<[Scanner]>,
+    pub(super) validate: Option<Box<Validate>>,
+    pub(super) is_embedded_json: bool,
+    /// Place among the schema's event times, depth first.
+    pub(super) event_time: Option<u16>,
+}
+
+pub(super) enum Kind {
+    String,
+    /// Least and greatest value.
+    Integer(i64, i64),
+    Float,
+    Boolean,
+    Timestamp(Box<[TimeFormat]>, i32),
+    Array(Box<ValuePlan>),
+    Object(Box<ObjectPlan>),
+    Json,
+}
+
+impl Plan {
+    pub(super) fn compile(schema: &Schema, interner: &Interner) -> Self {
+        let mut compiler = Compiler { interner, event_times: 0, strictness: 0 };
+        let root = compiler.object(&schema.spec().fields);
+        let probe = probe(&schema.spec().fields, interner);
+        Self { log_type: schema.log_type().clone(), root, strictness: compiler.strictness, probe }
+    }
+}
+
+fn probe(fields: &[FieldSpec], interner: &Interner) -> Probe {
+    let mut probe = Probe::default();
+    for field in fields {
+        let source = match &field.origin {
+            FieldOrigin::Own => &field.name,
+            FieldOrigin::Rename(from) => from,
+            FieldOrigin::Copy(_) => continue,
+        };
+        let key = interner.intern(source);
+        if key == KeyId::NONE {
+            continue;
+        }
+        if field.required {
+            probe.required.push((key, source.as_str().into()));
+        }
+        if let Some(validate) = &field.value.validate
+            && !validate.allow.is_empty()
+        {
+            probe.allowed.push(Allowed { key, words: validate.allow.clone().into() });
+        }
+    }
+    probe
+}
+
+struct Compiler<'a> {
+    interner: &'a Interner,
+    event_times: u16,
+    strictness: usize,
+}
+
+impl Compiler<'_> {
+    fn object(&mut self, specs: &[FieldSpec]) -> ObjectPlan {
+        let fields: Box<[FieldPlan]> = specs.iter().map(|spec| self.field(spec)).collect();
+        let places = || fields.iter().zip(0_u16..);
+        let own = || places().filter(|(field, _)| field.copy_from.is_none());
+        let numbered = own().map(|(field, place)| (self.interner.intern(&field.source), place));
+        let unnumbered = numbered.clone().filter(|(id, _)| *id == KeyId::NONE).map(|(_, place)| place).collect();
+        let taken = places().filter(|(field, _)| field.name != field.source || field.copy_from.is_some());
+        ObjectPlan {
+            by_key: KeyTable::new(numbered),
+            names: KeyTable::new(taken.map(|(field, place)| (self.interner.intern(&field.name), place))),
+            unnumbered,
+            copies: places().filter(|(field, _)| field.copy_from.is_some()).map(|(_, place)| place).collect(),
+            required: fields.iter().map(|field| u32::from(field.is_required)).sum(),
+            fields,
+        }
+    }
+
+    fn field(&mut self, spec: &FieldSpec) -> FieldPlan {
+        let name = column_name(&spec.name);
+        let source: &str = match &spec.origin {
+            FieldOrigin::Own => &spec.name,
+            FieldOrigin::Rename(from) => from,
+            FieldOrigin::Copy(_) => &name,
+        };
+        let copy_from = match &spec.origin {
+            FieldOrigin::Copy(path) => Some(path.clone().into()),
+            FieldOrigin::Own | FieldOrigin::Rename(_) => None,
+        };
+        self.strictness += usize::from(spec.required);
+        let is_renamed = *name != *source || copy_from.is_some();
+        FieldPlan {
+            source: source.into(),
+            renamed: is_renamed.then(|| self.interner.intern(&name)),
+            name: name.into(),
+            is_required: spec.required,
+            copy_from,
+            value: self.value(&spec.value),
+        }
+    }
+
+    fn value(&mut self, spec: &ValueSpec) -> ValuePlan {
+        let event_time = spec.is_event_time.then_some(self.event_times);
+        self.event_times += u16::from(spec.is_event_time);
+        self.strictness += usize::from(spec.validate.is_some());
+        let kind = match &spec.kind {
+            KindSpec::String => Kind::String,
+            KindSpec::SmallInt => Kind::Integer(i16::MIN.into(), i16::MAX.into()),
+            KindSpec::Int => Kind::Integer(i32::MIN.into(), i32::MAX.into()),
+            KindSpec::BigInt => Kind::Integer(i64::MIN, i64::MAX),
+            KindSpec::Float => Kind::Float,
+            KindSpec::Boolean => Kind::Boolean,
+            KindSpec::Timestamp { formats, offset } => Kind::Timestamp(formats.clone().into(), *offset),
+            KindSpec::Array(element) => Kind::Array(Box::new(self.value(element))),
+            KindSpec::Object(fields) => Kind::Object(Box::new(self.object(fields))),
+            KindSpec::Json => Kind::Json,
+        };
+        ValuePlan {
+            kind,
+            indicators: spec.indicators.clone().into(),
+            validate: spec.validate.clone().map(Box::new),
+            is_embedded_json: spec.is_embedded_json,
+            event_time,
+        }
+    }
+}
+
+impl ObjectPlan {
+    /// The field that a record's key fills.
+    #[inline]
+    pub(super) fn find(&self, document: &Document, key: Key) -> Option<&FieldPlan> {
+        if key.id != KeyId::NONE {
+            return self.by_key.get(key.id).map(|place| &self.fields[usize::from(place)]);
+        }
+        if self.unnumbered.is_empty() {
+            return None;
+        }
+        let text = document.key(key);
+        self.unnumbered.iter().map(|&place| &self.fields[usize::from(place)]).find(|field| *field.source == *text)
+    }
+
+    /// Whether a field that is not read from a key of that name writes to it.
+    #[inline]
+    pub(super) fn takes(&self, id: KeyId) -> bool {
+        self.names.get(id).is_some()
+    }
+
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| *field.name == *name)
+    }
+}
+
+/// Key ids to small numbers; open addressing, at most half full.
+struct KeyTable {
+    slots: Box<[(KeyId, u16)]>,
+    shift: u32,
+}
+
+impl KeyTable {
+    fn new(entries: impl Iterator<Item = (KeyId, u16)>) -> Self {
+        let entries: Vec<(KeyId, u16)> = entries.filter(|(id, _)| *id != KeyId::NONE).collect();
+        if entries.is_empty() {
+            return Self { slots: Box::default(), shift: 0 };
+        }
+        let size = (entries.len() * 2).next_power_of_two().max(2);
+        let mut table = Self { slots: vec![(KeyId::NONE, 0); size].into(), shift: 32 - size.trailing_zeros() };
+        for (id, place) in entries {
+            let mut slot = table.slot(id);
+            while table.slots[slot].0 != KeyId::NONE {
+                slot = (slot + 1) % size;
+            }
+            table.slots[slot] = (id, place);
+        }
+        table
+    }
+
+    #[inline]
+    fn slot(&self, id: KeyId) -> usize {
+        ((id.index() as u32).wrapping_mul(0x9E37_79B1) >> self.shift) as usize
+    }
+
+    #[inline]
+    fn get(&self, id: KeyId) -> Option<u16> {
+        if self.slots.is_empty() || id == KeyId::NONE {
+            return None;
+        }
+        let mut slot = self.slot(id);
+        loop {
+            let (key, place) = self.slots[slot];
+            if key == id {
+                return Some(place);
+            }
+            if key == KeyId::NONE {
+                return None;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_tables_find_what_they_hold() {
+        let interner = Interner::default();
+        let ids: Vec<KeyId> = (0..400).map(|n| interner.intern(&format!("key{n}"))).collect();
+        let table = KeyTable::new(ids.iter().copied().zip(0..).filter(|(_, n)| n % 3 == 0));
+        for (n, &id) in ids.iter().enumerate() {
+            assert_eq!(table.get(id), (n % 3 == 0).then_some(n as u16));
+        }
+        assert_eq!(table.get(KeyId::NONE), None);
+        assert_eq!(KeyTable::new(std::iter::empty()).get(ids[0]), None);
+    }
+}

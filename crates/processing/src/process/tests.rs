@@ -1,0 +1,303 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use uncia_document::{Interner, Timestamp};
+use uncia_model::{Event, Failure, FailureReason, Origin, Payload, Record};
+
+use super::{Processed, Processor};
+use crate::schema::SchemaSet;
+
+/// Stands in for a bug in the parser.
+pub(crate) fn maybe_panic(record: &[u8]) {
+    assert!(record != br#"{"panic":"now"}"#, "told to");
+}
+
+fn processor(schemas: &[&str]) -> Processor {
+    let files = schemas.iter().enumerate().map(|(n, yaml)| (format!("{n}.yml"), (*yaml).to_owned()));
+    let (set, errors) = SchemaSet::load(files);
+    assert!(errors.is_empty(), "{errors:?}");
+    Processor::new(Arc::new(set), Interner::new())
+}
+
+fn process(processor: &mut Processor, record: &[u8], log_types: &[&str]) -> Result<Event, Failure> {
+    let origin = Origin { source: "s1".into(), source_label: "S".into(), key: "k".into(), place: Some("a.log".into()) };
+    let bytes = Bytes::copy_from_slice(record);
+    let log_types = log_types.iter().map(|&name| name.into()).collect();
+    let payload = Payload { origin, bytes: bytes.clone(), received: Timestamp::from_micros(0), log_types };
+    let mut out = Processed::default();
+    processor.process(Record { ordinal: 0, bytes }, &payload, Timestamp::from_seconds(1_700_000_000, 0), &mut out);
+    match out.failures.pop() {
+        Some(failure) => Err(failure),
+        None => Ok(out.events.pop().unwrap()),
+    }
+}
+
+/// The event's own fields as JSON, or the failure's message.
+fn own(processor: &mut Processor, record: &str) -> String {
+    match process(processor, record.as_bytes(), &[]) {
+        Ok(event) => {
+            let json = event.document.to_json();
+            let (own, _) = json.split_once("\"p_log_type\"").unwrap();
+            format!("{}}}", own.trim_end_matches(','))
+        }
+        Err(failure) => failure.message,
+    }
+}
+
+fn schema(fields: &str) -> String {
+    format!("schema: Test.Log\nfields:\n  - {{name: id, type: string}}\n{fields}")
+}
+
+#[test]
+fn coercions() {
+    let mut processor = processor(&[&schema(
+        "  - {name: s, type: string}\n  - {name: i16, type: smallint}\n  - {name: i32, type: int}\n  - {name: i64, type: bigint}\n  \
+         - {name: f, type: float}\n  - {name: b, type: boolean}\n  - {name: t, type: timestamp, timeFormats: [rfc3339, unix]}\n  \
+         - {name: a, type: array, element: {type: int}}\n  - {name: o, type: object, fields: [{name: x, type: int, required: true}]}\n  \
+         - {name: j, type: json}\n",
+    )]);
+    for (value, expected) in [
+        (r#""s":"x""#, r#""s":"x""#),
+        (r#""s":"""#, r#""s":"""#),
+        (r#""s":true"#, r#""s":"true""#),
+        (r#""s":1e400"#, r#""s":"1e400""#),
+        (r#""s":12345678901234567890123"#, r#""s":"12345678901234567890123""#),
+        (r#""s":null"#, ""),
+        (r#""s":{}"#, "field `s`: expected a string, found an object"),
+        (r#""i16":32767"#, r#""i16":32767"#),
+        (r#""i16":32768"#, "field `i16`: expected an integer from -32768 to 32767, found 32768"),
+        (r#""i32":"12""#, r#""i32":12"#),
+        (r#""i32":"+012""#, r#""i32":12"#),
+        (r#""i32":"""#, ""),
+        (r#""i32":1.0"#, "field `i32`: expected an integer, found 1.0"),
+        (r#""i32":true"#, "field `i32`: expected an integer, found true"),
+        (r#""i64":9223372036854775807"#, r#""i64":9223372036854775807"#),
+        (r#""i64":9223372036854775808"#, "field `i64`: expected an integer, found 9223372036854775808"),
+        (r#""f":2230.0"#, r#""f":2230.0"#),
+        (r#""f":"1.50""#, r#""f":1.50"#),
+        (r#""f":".5""#, r#""f":0.5"#),
+        (r#""f":"NaN""#, r#"field `f`: expected a number, found "NaN""#),
+        (r#""f":1e400"#, "field `f`: expected a number, found 1e400"),
+        (r#""b":0"#, r#""b":false"#),
+        (r#""b":"T""#, r#""b":true"#),
+        (r#""b":"yes""#, r#"field `b`: expected a boolean, found "yes""#),
+        (r#""b":2"#, "field `b`: expected a boolean, found 2"),
+        (r#""b":"""#, ""),
+        (r#""t":"2018-03-24T17:15:20.865716Z""#, r#""t":"2018-03-24 17:15:20.865716000""#),
+        (r#""t":1521911720.865716"#, r#""t":"2018-03-24 17:15:20.865716000""#),
+        (r#""t":"1521911720""#, r#""t":"2018-03-24 17:15:20.000000000""#),
+        (r#""t":"""#, ""),
+        (r#""t":"now""#, r#"field `t`: expected a timestamp in one of the schema's formats, found "now""#),
+        (r#""a":[1,"2",null]"#, r#""a":[1,2,null]"#),
+        (r#""a":[]"#, ""),
+        (r#""a":[1,"x"]"#, r#"field `a[1]`: expected an integer, found "x""#),
+        (r#""a":1"#, "field `a`: expected an array, found 1"),
+        (r#""o":{"x":1,"y":null,"z.z":2}"#, r#""o":{"x":1,"z_z":2}"#),
+        (r#""o":{}"#, "field `o.x`: required, but missing or null"),
+        (r#""o":null"#, ""),
+        (r#""o":[]"#, "field `o`: expected an object, found an array"),
+        (r#""j":{"a":null,"b.c":[],"d":1e400}"#, r#""j":{"a":null,"b.c":[],"d":1e400}"#),
+        (r#""j":"x""#, r#""j":"x""#),
+    ] {
+        let actual = own(&mut processor, &format!("{{\"id\":\"1\",{value}}}"));
+        let actual = actual.strip_prefix("not Test.Log: ").unwrap_or(&actual);
+        let expected = match expected {
+            "" => r#"{"id":"1"}"#.to_owned(),
+            _ if expected.starts_with('"') => format!("{{\"id\":\"1\",{expected}}}"),
+            _ => expected.to_owned(),
+        };
+        assert_eq!(actual, expected, "{value}");
+    }
+}
+
+#[test]
+fn the_whole_event() {
+    let mut processor = processor(&["
+schema: Acme.Audit
+fields:
+  - {name: id.orig, type: string, indicators: [ip], required: true}
+  - {name: updated, type: timestamp, timeFormat: rfc3339, isEventTime: true}
+  - {name: created, type: timestamp, timeFormat: rfc3339, isEventTime: true}
+  - {name: kind, type: string, rename: {from: type}}
+  - {name: user, type: json, isEmbeddedJSON: true}
+  - {name: user_name, type: string, copy: {from: who.name}, indicators: [username]}
+  - {name: tags, type: array, element: {type: string, indicators: [domain]}}
+  - {name: who, type: object, fields: [{name: name, type: string}]}
+"]);
+    let record = r#"{"created":"2020-01-01T00:00:00Z","id.orig":"10.0.0.1","type":"a","user":"{\"x\":[1,{}]}","@more":{"a":1},
+        "gone":null,"p_log_type":"Fake.Log","who":{"name":"al\u00e9x"},"kind":"taken","tags":["b.example","a.example","b.example"],"user name":1}"#;
+    let event = process(&mut processor, record.as_bytes(), &["Acme.Audit"]).unwrap();
+    insta::assert_snapshot!(event.document.to_json(), @"");
+    assert_eq!(event.time.to_string(), "2020-01-01 00:00:00.000000000");
+    let again = process(&mut processor, record.as_bytes(), &["Acme.Audit"]).unwrap();
+    assert_eq!(again.document.to_json(), event.document.to_json());
+}
+
+#[test]
+fn event_time_goes_by_schema_order() {
+    let mut processor = processor(&[&schema(
+        "  - {name: first, type: timestamp, timeFormat: unix, isEventTime: true}\n  - {name: second, type: timestamp, timeFormat: unix, isEventTime: true}\n",
+    )]);
+    let mut time = |record: &str| process(&mut processor, record.as_bytes(), &[]).unwrap().time.seconds();
+    assert_eq!(time(r#"{"second":2,"first":1}"#), 1);
+    assert_eq!(time(r#"{"second":2,"first":null}"#), 2);
+    assert_eq!(time(r#"{"id":"x"}"#), 1_700_000_000);
+}
+
+#[test]
+fn embedded_json() {
+    let mut processor = processor(&[&schema(
+        "  - {name: o, type: object, isEmbeddedJSON: true, fields: [{name: x, type: int}]}\n  - {name: j, type: json, isEmbeddedJSON: true}\n",
+    )]);
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    for (record, expected) in [
+        (r#"{"o":"{\"x\":\"1\"}"}"#.to_owned(), r#"{"o":{"x":1}}"#.to_owned()),
+        (r#"{"o":{"x":1}}"#.to_owned(), r#"{"o":{"x":1}}"#.to_owned()),
+        (r#"{"id":1,"o":" "}"#.to_owned(), r#"{"id":"1"}"#.to_owned()),
+        (
+            r#"{"o":"{"}"#.to_owned(),
+            "not Test.Log: field `o`: the string holds no JSON: unexpected end of input at byte 1".to_owned(),
+        ),
+        (r#"{"j":"{"}"#.to_owned(), r#"{"j":"{"}"#.to_owned()),
+        (r#"{"j":"[1,\"é\"]"}"#.to_owned(), r#"{"j":[1,"é"]}"#.to_owned()),
+        (format!("{{\"j\":\"{deep}\"}}"), format!("{{\"j\":\"{deep}\"}}")),
+    ] {
+        assert_eq!(own(&mut processor, &record), expected);
+    }
+}
+
+const ALPHA: &str = "schema: T.Alpha\nfields: [{name: kind, type: string, required: true, validate: {allow: [alpha]}}, {name: n, type: int}]";
+const BETA: &str =
+    "schema: T.Beta\nfields: [{name: kind, type: string, required: true}, {name: n, type: int, required: true}]";
+const LOOSE: &str = "schema: T.Loose\nfields: [{name: x, type: int}, {name: n, type: int}]";
+
+#[test]
+fn classification_is_by_strictness_then_name() {
+    let mut processor = processor(&[LOOSE, BETA, ALPHA]);
+    for (record, expected) in [
+        (r#"{"kind":"alpha","n":1}"#, "T.Alpha"),
+        (r#"{"kind":"beta","n":1}"#, "T.Beta"),
+        (r#"{"n":1}"#, "T.Loose"),
+        (r#"{"x":1,"kind":"beta"}"#, "T.Loose"),
+        (
+            r#"{"kind":"beta"}"#,
+            "none of 3 log types fits; the nearest is T.Loose: no field of this log type is in the record",
+        ),
+        (
+            r#"{"n":"x"}"#,
+            r#"none of 3 log types fits; the nearest is T.Loose: field `n`: expected an integer, found "x""#,
+        ),
+    ] {
+        let actual = match process(&mut processor, record.as_bytes(), &[]) {
+            Ok(event) => event.log_type.to_string(),
+            Err(failure) => failure.message,
+        };
+        assert_eq!(actual, expected, "{record}");
+    }
+}
+
+#[test]
+fn failures_say_what_each_candidate_said() {
+    let mut processor = processor(&[LOOSE, BETA, ALPHA]);
+    let failure =
+        process(&mut processor, br#"{"kind":"gamma","y":1}"#, &["T.Alpha", "T.Beta", "T.Gone", "T.Loose"]).unwrap_err();
+    assert_eq!(failure.reason, FailureReason::NoSchemaMatched);
+    assert_eq!(failure.payload, r#"{"kind":"gamma","y":1}"#);
+    let said: Vec<String> = failure.candidates.iter().map(|(log_type, why)| format!("{log_type}: {why}")).collect();
+    assert_eq!(
+        said,
+        [
+            "T.Alpha: \"gamma\" is not in the `allow` list",
+            "T.Beta: field `n`: required, but missing or null",
+            "T.Loose: no field of this log type is in the record",
+            "T.Gone: no schema describes this log type",
+        ]
+    );
+    for (record, reason, message) in [
+        (&b"oops"[..], FailureReason::NotJson, "not JSON: unexpected 'o' at byte 0"),
+        (b"[1]", FailureReason::NotJson, "not a JSON object but an array"),
+        (b"{\"a\":\"\xff\"}", FailureReason::InvalidUtf8, "invalid UTF-8 at byte 6"),
+        (
+            br#"{"panic":"now"}"#,
+            FailureReason::ParserPanic,
+            "the parser failed on this record, which is a bug: told to",
+        ),
+    ] {
+        let failure = process(&mut processor, record, &[]).unwrap_err();
+        assert_eq!((failure.reason, &*failure.message), (reason, message));
+        assert_eq!(failure.payload, record);
+    }
+    assert_eq!(process(&mut processor, br#"{"n":1}"#, &[]).unwrap().log_type.as_str(), "T.Loose");
+    let none = self::processor(&[]);
+    assert_eq!(process(&mut { none }, b"{}", &[]).unwrap_err().message, "no schema is known");
+}
+
+#[test]
+fn a_full_interner_changes_nothing() {
+    let fields = "  - {name: a.b, type: string, rename: {from: x}}\n  - {name: n, type: int, required: true}\n";
+    let record = br#"{"x":"1","n":"2","@y":3,"a.b":4}"#;
+    let expected = process(&mut processor(&[&schema(fields)]), record, &[]).unwrap().document.to_json();
+    let interner = Interner::new();
+    for n in 0..1 << 16 {
+        interner.intern(&format!("key {n}"));
+    }
+    let (set, _) = SchemaSet::load([("t.yml".to_owned(), schema(fields))]);
+    let mut full = Processor::new(Arc::new(set), interner);
+    assert_eq!(process(&mut full, record, &[]).unwrap().document.to_json(), expected);
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        "[a-z0-9.:@/-]{0,12}".prop_map(Into::into),
+        Just("{\"x\":1}".into()),
+        Just("arn:aws:iam::123456789012:instance/i-1".into()),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::Array),
+            prop::collection::btree_map("s|i|t|a|o|j|e|x|y|a.b|a_b|p_row_id|tags|key|value|accountId", inner, 0..6)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+const WIDE: &str = "
+schema: Test.Wide
+fields:
+  - {name: s, type: string, indicators: [ip, url, net_addr, hostname, mac, md5, aws_arn]}
+  - {name: i, type: int}
+  - {name: t, type: timestamp, timeFormats: [rfc3339, unix_auto, '%Y-%m-%d'], isEventTime: true}
+  - {name: a, type: array, element: {type: object, fields: [{name: x, type: float}, {name: y, type: boolean}]}}
+  - {name: o, type: object, fields: [{name: x, type: string}, {name: a_b, type: json, copy: {from: o.x}}]}
+  - {name: j, type: json, indicators: [aws_auto, email]}
+  - {name: e, type: json, isEmbeddedJSON: true}
+  - {name: a_b, type: json, rename: {from: y}}
+";
+
+proptest! {
+    /// Whatever the record, there is one event or one failure, its JSON parses, no name appears twice, and another
+    /// processor with another history says the same.
+    #[test]
+    fn every_record_has_one_outcome(records in prop::collection::vec(json(), 1..6)) {
+        let mut seasoned = processor(&[WIDE, LOOSE]);
+        for record in &records {
+            let bytes = serde_json::to_vec(record).unwrap();
+            let first = process(&mut seasoned, &bytes, &[]);
+            let second = process(&mut processor(&[LOOSE, WIDE]), &bytes, &[]);
+            match (first, second) {
+                (Ok(first), Ok(second)) => {
+                    let text = first.document.to_json();
+                    prop_assert_eq!(&text, &second.document.to_json());
+                    let parsed = uncia_document::Parser::new(Interner::new()).parse(text.as_bytes()).unwrap();
+                    prop_assert_eq!(parsed.to_json(), text);
+                }
+                (Err(first), Err(second)) => prop_assert_eq!(first.message, second.message),
+                _ => prop_assert!(false, "two processors disagree on {}", record),
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Samples of schemas, checked: what `uncia schema test` and the content test run.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value as Json;
+use uncia_document::{Interner, Timestamp};
+use uncia_model::{LogType, Origin, Payload, Record, fields};
+
+use crate::process::{Processed, Processor};
+use crate::schema::{Sample, Schema, SchemaSet};
+
+/// How a sample's event differs from the expected one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SampleError {
+    #[error("no event: {0}")]
+    NoEvent(String),
+    #[error("not the expected event: {}", .0.join("; "))]
+    Different(Vec<String>),
+    #[error("among all log types it becomes a {0}")]
+    OtherLogType(LogType),
+}
+
+/// Fields that say nothing of the schema.
+const RUN_FIELDS: &[&str] =
+    &[fields::ROW_ID, fields::PARSE_TIME, fields::SOURCE_ID, fields::SOURCE_LABEL, fields::SOURCE_FILE];
+/// Fields that a sample may leave out.
+const OPTIONAL_FIELDS: &[&str] = &[fields::LOG_TYPE, fields::SCHEMA_VERSION];
+/// A parse time that no sample has as its event time.
+const PARSE_TIME: Timestamp = Timestamp::from_micros(4_102_444_800_000_000);
+
+/// Checks that the sample's record becomes the expected event, alone and among all log types.
+pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<(), SampleError> {
+    let interner = Interner::new();
+    let mut processor = Processor::new(schemas.clone(), interner);
+    let mut actual = event(&mut processor, vec![schema.log_type().clone()], sample)?;
+    let (Json::Object(event), Json::Object(expected)) = (&mut actual, &sample.expected) else {
+        return Err(SampleError::NoEvent("the expected event is no object".to_owned()));
+    };
+    event.retain(|name, _| {
+        let is_optional = OPTIONAL_FIELDS.contains(&&**name) && !expected.contains_key(name);
+        !RUN_FIELDS.contains(&&**name) && !is_optional
+    });
+    let is_parse_time = event.get(fields::EVENT_TIME).and_then(Json::as_str) == Some(&PARSE_TIME.to_string());
+    if is_parse_time && !expected.contains_key(fields::EVENT_TIME) {
+        event.remove(fields::EVENT_TIME);
+    }
+    let mut differences = Vec::new();
+    compare("", &actual, &sample.expected, &mut differences);
+    if !differences.is_empty() {
+        return Err(SampleError::Different(differences));
+    }
+    let among_all = self::event(&mut processor, Vec::new(), sample)?;
+    match among_all.get(fields::LOG_TYPE).and_then(Json::as_str) {
+        Some(name) if name != schema.log_type().as_str() => Err(SampleError::OtherLogType(name.into())),
+        _ => Ok(()),
+    }
+}
+
+fn event(processor: &mut Processor, log_types: Vec<LogType>, sample: &Sample) -> Result<Json, SampleError> {
+    let origin = Origin { source: "sample".into(), source_label: "sample".into(), key: "sample".into(), place: None };
+    let bytes = Bytes::copy_from_slice(sample.raw.trim().as_bytes());
+    let payload = Payload { origin, bytes: bytes.clone(), received: PARSE_TIME, log_types };
+    let mut processed = Processed::default();
+    processor.process(Record { ordinal: 0, bytes }, &payload, PARSE_TIME, &mut processed);
+    match (processed.events.pop(), processed.failures.pop()) {
+        (Some(event), _) => {
+            let json = event.document.to_json();
+            serde_json::from_str(&json).map_err(|error| SampleError::NoEvent(format!("the event is no JSON: {error}")))
+        }
+        (None, failure) => Err(SampleError::NoEvent(failure.map(|failure| failure.message).unwrap_or_default())),
+    }
+}
+
+/// Where two JSON values differ.
+fn compare(path: &str, actual: &Json, expected: &Json, out: &mut Vec<String>) {
+    match (actual, expected) {
+        (Json::Object(actual), Json::Object(expected)) => {
+            let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            for (key, value) in expected {
+                match actual.get(key) {
+                    Some(found) => compare(&within(key), found, value, out),
+                    None => out.push(format!("`{}` is missing, expected {value}", within(key))),
+                }
+            }
+            for (key, value) in actual {
+                if !expected.contains_key(key) {
+                    out.push(format!("`{}` is {value}, expected nothing", within(key)));
+                }
+            }
+        }
+        (Json::Array(actual), Json::Array(expected)) if actual.len() == expected.len() => {
+            for (place, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+                compare(&format!("{path}[{place}]"), actual, expected, out);
+            }
+        }
+        _ if actual == expected => {}
+        _ => out.push(format!("`{path}` is {actual}, expected {expected}")),
+    }
+}

@@ -1,0 +1,18 @@
+//! The schema language: one YAML file describes one log type (`content/schemas/<vendor>/<LogType>.yml`).
+
+mod error;
+mod names;
+mod read;
+mod set;
+mod spec;
+mod table;
+mod validate;
+mod yaml;
+
+pub use error::SchemaError;
+pub(crate) use names::column_name;
+pub use set::{Schema, SchemaSet};
+pub use spec::Sample;
+pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, ValueSpec};
+pub(crate) use table::standard_columns;
+pub(crate) use validate::Validate;

@@ -1,0 +1,142 @@
+//! All known schemas. One bad file never hides the good ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uncia_model::{LogType, TableSchema};
+
+use super::error::SchemaError;
+use super::read::read;
+use super::spec::{Sample, SchemaSpec};
+use super::table::table_schema;
+
+/// A log type: how its records are read, and the table they fill.
+#[derive(Debug)]
+pub struct Schema {
+    spec: SchemaSpec,
+    file: String,
+    table: Arc<TableSchema>,
+}
+
+impl Schema {
+    #[must_use]
+    pub fn log_type(&self) -> &LogType {
+        &self.spec.log_type
+    }
+
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.spec.description
+    }
+
+    /// The file it was read from.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// All columns: the schema's, the standard ones, every `p_any_…` and `p_extra`.
+    #[must_use]
+    pub fn table_schema(&self) -> &Arc<TableSchema> {
+        &self.table
+    }
+
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.spec.samples
+    }
+
+    pub(crate) fn spec(&self) -> &SchemaSpec {
+        &self.spec
+    }
+}
+
+/// Every schema of this installation, by log type.
+#[derive(Debug, Default)]
+pub struct SchemaSet {
+    schemas: BTreeMap<LogType, Arc<Schema>>,
+}
+
+impl SchemaSet {
+    /// Reads schema files, given by name and text. Files with mistakes are left out and reported.
+    pub fn load(files: impl IntoIterator<Item = (String, String)>) -> (Self, Vec<SchemaError>) {
+        let mut set = Self::default();
+        let mut errors = Vec::new();
+        let mut tables: BTreeMap<String, LogType> = BTreeMap::new();
+        for (file, text) in files {
+            let spec = match read(&file, &text) {
+                Ok(spec) => spec,
+                Err(found) => {
+                    errors.extend(found);
+                    continue;
+                }
+            };
+            if let Some(taken) = tables.get(&spec.log_type.table_name()) {
+                let other = set.schemas.get(taken).map_or("another file", |schema| &schema.file);
+                let message = format!("log type `{}` has the same table as `{taken}` of {other}", spec.log_type);
+                errors.push(SchemaError { file, line: spec.line, path: "schema".to_owned(), message, hint: None });
+                continue;
+            }
+            tables.insert(spec.log_type.table_name(), spec.log_type.clone());
+            let table = Arc::new(table_schema(&spec));
+            set.schemas.insert(spec.log_type.clone(), Arc::new(Schema { spec, file, table }));
+        }
+        (set, errors)
+    }
+
+    #[must_use]
+    pub fn get(&self, log_type: &LogType) -> Option<&Arc<Schema>> {
+        self.schemas.get(log_type)
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Schema>> {
+        self.schemas.values()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.schemas.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.schemas.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uncia_model::ColumnType;
+
+    use super::*;
+
+    #[test]
+    fn a_table_has_the_schemas_columns_and_the_standard_ones() {
+        let yaml = "schema: Acme.Audit\ndescription: d\nfields:\n  - {name: '@time', type: timestamp, timeFormat: rfc3339, description: When.}\n  \
+                    - {name: who, type: object, fields: [{name: id.x, type: bigint}]}\n";
+        let (set, errors) = SchemaSet::load([("a.yml".to_owned(), yaml.to_owned())]);
+        assert!(errors.is_empty(), "{errors:?}");
+        let schema = set.get(&"Acme.Audit".into()).unwrap();
+        let columns = &schema.table_schema().columns;
+        assert_eq!(columns.len(), 2 + 8 + 15 + 1);
+        assert_eq!(columns[0].name, "at_sign_time");
+        assert_eq!(columns[0].doc.as_deref(), Some("When. `@time` in the record."));
+        let ColumnType::Struct(fields) = &columns[1].kind else { panic!() };
+        assert_eq!((&*fields[0].name, &fields[0].kind), ("id_x", &ColumnType::Long));
+        assert_eq!(columns.last().unwrap().name, "p_extra");
+    }
+
+    #[test]
+    fn bad_files_do_not_hide_good_ones() {
+        let schema = |name: &str| format!("schema: {name}\nfields: [{{name: a, type: string}}]\n");
+        let files = [("1.yml", schema("Acme.Audit")), ("2.yml", "x: [".to_owned()), ("3.yml", schema("Acme.AUDIT"))];
+        let (set, errors) = SchemaSet::load(files.map(|(file, text)| (file.to_owned(), text)));
+        assert_eq!(set.len(), 1);
+        assert_eq!(errors.len(), 2);
+        assert_eq!(
+            errors[1].to_string(),
+            "3.yml:1: schema: log type `Acme.AUDIT` has the same table as `Acme.Audit` of 1.yml"
+        );
+    }
+}

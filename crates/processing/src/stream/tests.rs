@@ -1,0 +1,267 @@
+use std::io::Write as _;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use uncia_document::Timestamp;
+use uncia_model::limits::MAX_EVENT_BYTES;
+use uncia_model::{Failure, FailureReason, Origin, Payload, Record};
+
+use super::feed::Feed;
+use super::{Records, Splitter, StreamType};
+
+fn origin() -> Origin {
+    Origin { source: "s".into(), source_label: "s".into(), key: "k".into(), place: None }
+}
+
+fn payload(bytes: impl Into<Bytes>) -> Payload {
+    Payload { origin: origin(), bytes: bytes.into(), received: Timestamp::from_micros(0), log_types: Vec::new() }
+}
+
+/// Records as text, failures as `!reason message [payload]`.
+fn show(items: impl Iterator<Item = Result<Record, Failure>>) -> Vec<String> {
+    items
+        .enumerate()
+        .map(|(place, item)| match item {
+            Ok(record) => {
+                assert_eq!(record.ordinal, place as u64);
+                String::from_utf8_lossy(&record.bytes).into_owned()
+            }
+            Err(failure) => {
+                let shown = String::from_utf8_lossy(&failure.payload[..failure.payload.len().min(40)]).into_owned();
+                format!("!{} {} [{shown}]", failure.reason.as_str(), failure.message)
+            }
+        })
+        .collect()
+}
+
+fn split(stream: &str, bytes: impl Into<Bytes>) -> Vec<String> {
+    show(Splitter::records(&payload(bytes), &stream.parse().unwrap()))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 1).unwrap()
+}
+
+#[test]
+fn streams() {
+    for (stream, bytes, expected) in [
+        ("lines", "a\r\n\n  b \nc", &["a", "b", "c"][..]),
+        ("lines", "", &[]),
+        ("lines", "\n \n", &[]),
+        ("lines", "\u{feff}{}\n", &["{}"]),
+        ("json", "{\"a\":\"}\\\"\"} [1]\n\"x\"12 true{}", &["{\"a\":\"}\\\"\"}", "[1]", "\"x\"", "12", "true", "{}"]),
+        ("json", "{\n \"a\": {}\n}\n{}", &["{\n \"a\": {}\n}", "{}"]),
+        ("json", "{\"a\":", &["{\"a\":"]),
+        ("json_array", "[{\"a\":[1]}, 2 ,\"x]\"]", &["{\"a\":[1]}", "2", "\"x]\""]),
+        ("json_array", "[]", &[]),
+        ("json_array", "[1][2]", &["1", "2"]),
+        ("json_array", "{}", &["!envelope_error expected a JSON array, at byte 0 [{}]"]),
+        (
+            "json_array",
+            "[1,{\"a\":",
+            &["1", "!envelope_error the input ends within an element of the JSON array, at byte 3 [,{\"a\":]"],
+        ),
+        (
+            "json_array:Records",
+            "{\"x\":{\"Records\":[0]},\"Records\":[1,2],\"y\":[3]}\n{\"Records\":[4]}",
+            &["1", "2", "4"],
+        ),
+        ("json_array:Records", "{\"\\u0052ecords\":[1]}", &["1"]),
+        (
+            "json_array:Records",
+            "{\"Records\":null}",
+            &["!envelope_error no array at `Records` in this JSON value, at byte 16 [{\"Records\":null}]"],
+        ),
+        ("json_array:a.1.b", "{\"a\":[{\"b\":[0]},{\"b\":[1]},{\"b\":[2]}]}", &["1"]),
+        (
+            "json_array:Records",
+            "{\"Records\" [1]}",
+            &["!envelope_error expected `:` after a key, at byte 11 [{\"Records\" [1]}]"],
+        ),
+        ("auto", "{\"Records\":[{\"a\":1},{\"a\":2}]}", &["{\"a\":1}", "{\"a\":2}"]),
+        ("auto", "[\n{\"a\":1},\n{\"a\":2}\n]", &["{\"a\":1}", "{\"a\":2}"]),
+        ("auto", "{\"a\":1}\n{\"b\n{\"c\":1}", &["{\"a\":1}", "{\"b", "{\"c\":1}"]),
+        ("auto", "PK\u{3}\u{4}xx", &["!decompress_error zip is not supported: send plain text, gzip or zstd []"]),
+        ("auto", "ELF\0\n", &["!invalid_utf8 binary data: a NUL byte at byte 3 of the stream [ELF\0\n]"]),
+    ] {
+        assert_eq!(split(stream, bytes), expected, "{stream} {bytes:?}");
+    }
+}
+
+#[test]
+fn packed_streams() {
+    let expected = ["{\"a\":1}", "{\"a\":2}"];
+    let text = b"{\"a\":1}\n{\"a\":2}\n".as_slice();
+    let (first, second) = text.split_at(11);
+    for packed in [
+        gzip(text),
+        zstd(text),
+        [gzip(first), gzip(second)].concat(),
+        [zstd(first), zstd(second)].concat(),
+        [gzip(text), vec![0; 100]].concat(),
+        gzip(&gzip(text)),
+        gzip(&zstd(text)),
+        zstd(&gzip(text)),
+    ] {
+        assert_eq!(split("auto", packed), expected);
+    }
+    assert!(split("auto", gzip(&gzip(&gzip(text))))[0].starts_with("!decompress_error packed more than twice"));
+}
+
+#[test]
+fn a_cut_off_stream_keeps_the_records_before_the_cut() {
+    let lines: String = (0..20_000).map(|n| format!("{{\"n\":{n},\"hash\":{}}}\n", n * 7919 % 10_007)).collect();
+    for packed in [gzip(lines.as_bytes()), zstd(lines.as_bytes())] {
+        let cut = Bytes::from(packed).split_to(20_000);
+        let items: Vec<_> = Splitter::records(&payload(cut), &StreamType::Auto).collect();
+        let good = items.iter().filter(|item| item.is_ok()).count();
+        assert!(good > 1_000, "{good}");
+        assert_eq!(items.len(), good + 1);
+        let failure = items.last().unwrap().as_ref().unwrap_err();
+        assert_eq!(failure.reason, FailureReason::DecompressError);
+        assert!(failure.message.contains("is cut off: its 20000 bytes end before it does"), "{}", failure.message);
+        assert_eq!(failure.ordinal, good as u64);
+        assert!(lines.contains(std::str::from_utf8(&failure.payload).unwrap()));
+    }
+}
+
+#[test]
+fn damage_and_trailing_bytes_are_told() {
+    let text = b"{\"a\":1}\n{\"a\":2}\n";
+    let trailing = [gzip(text), b"garbage".to_vec()].concat();
+    let shown = split("auto", trailing);
+    assert_eq!(shown.len(), 3, "{shown:?}");
+    assert!(shown[2].contains("more bytes after the end of the gzip stream"), "{shown:?}");
+    let mut damaged = gzip(text);
+    let checksum = damaged.len() - 6;
+    damaged[checksum] ^= 1;
+    let shown = split("auto", damaged);
+    assert!(shown.last().unwrap().contains("the gzip stream is damaged near byte"), "{shown:?}");
+}
+
+#[test]
+fn bombs_are_refused() {
+    let bomb = zstd(&vec![b'\n'; 300 * 1024 * 1024]);
+    let shown = split("lines", bomb);
+    assert_eq!(shown.len(), 1);
+    assert!(shown[0].starts_with("!decompress_error unpacks to more than 200 times its size"), "{shown:?}");
+}
+
+#[test]
+fn oversized_records_are_kept_whole_and_the_others_pass() {
+    let long = "x".repeat(20_000_000);
+    for (stream, text, size) in [
+        ("lines", format!("a\n{long}\nb\n"), long.len()),
+        ("json", format!("{{}}\n{{\"a\":\"{long}\"}}\n{{}}"), long.len() + 8),
+        ("json_array", format!("[1,\"{long}\",2]"), long.len() + 2),
+    ] {
+        for bytes in [Bytes::from(text.clone()), gzip(text.as_bytes()).into()] {
+            let items: Vec<_> = Splitter::records(&payload(bytes), &stream.parse().unwrap()).collect();
+            assert_eq!(items.len(), 3);
+            assert!(items[0].is_ok() && items[2].is_ok());
+            let failure = items[1].as_ref().unwrap_err();
+            assert_eq!(failure.reason, FailureReason::TooLarge);
+            assert_eq!((failure.payload.len(), failure.size, failure.ordinal), (size, size as u64, 1));
+            assert_eq!(failure.message, format!("the record has {size} bytes; the limit is {MAX_EVENT_BYTES}"));
+            assert_eq!(failure.blob.as_deref(), Some(&*failure.row_id.to_string()));
+        }
+    }
+}
+
+#[test]
+fn records_beyond_all_bounds_are_counted() {
+    const MANY: usize = 200 * 1024 * 1024;
+    // Digits of a generator, so that the ratio does not give it away as a bomb.
+    let mut state = 1_u32;
+    let noise: Vec<u8> = (0..MANY / 16)
+        .flat_map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            format!("{state:016}").into_bytes()
+        })
+        .collect();
+    let text = [b"a\n".as_slice(), &noise, b"\n", b"b\n"].concat();
+    let items: Vec<_> = Splitter::records(&payload(zstd(&text)), &StreamType::Lines).collect();
+    assert_eq!(items.len(), 3);
+    let failure = items[1].as_ref().unwrap_err();
+    assert_eq!((failure.reason, failure.size), (FailureReason::TooLarge, MANY as u64));
+    assert!(failure.payload.len() >= 128 * 1024 * 1024 && failure.payload.len() < MANY);
+    assert_eq!(items[2].as_ref().unwrap().bytes, "b");
+}
+
+/// The stream in pieces of these sizes, over and over.
+fn in_pieces(stream: &StreamType, bytes: &[u8], sizes: &[usize]) -> Vec<String> {
+    let mut rest = bytes;
+    let mut pieces = Vec::new();
+    for &size in sizes.iter().cycle() {
+        let (piece, after) = rest.split_at(size.min(rest.len()));
+        pieces.push(Bytes::copy_from_slice(piece));
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    show(Records::new(origin(), Timestamp::from_micros(0), Feed::Pieces(pieces.into_iter()), stream))
+}
+
+fn stream_type() -> impl Strategy<Value = StreamType> {
+    prop::sample::select(vec!["auto", "lines", "json", "json_array", "json_array:Records", "json_array:a.1"])
+        .prop_map(|text| text.parse().unwrap())
+}
+
+/// Text that looks like JSON from afar.
+fn jsonish() -> impl Strategy<Value = String> {
+    let token = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\n",
+        " ",
+        "1",
+        "true",
+        "\"Records\"",
+        "\"a\":",
+        "{\"a\":1}\n",
+        "{\"Records\":[",
+        "[{\"b\":\"x\"},",
+        "é",
+        "\r\n",
+    ]);
+    prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn pieces_do_not_matter(stream in stream_type(), text in jsonish(), sizes in prop::collection::vec(1_usize..9, 1..5)) {
+        let whole = in_pieces(&stream, text.as_bytes(), &[usize::MAX]);
+        prop_assert_eq!(in_pieces(&stream, text.as_bytes(), &sizes), whole);
+    }
+
+    #[test]
+    fn no_bytes_panic(stream in stream_type(), bytes in prop::collection::vec(any::<u8>(), 0..200), magic in 0..3) {
+        let magic: &[u8] = [&[][..], &[0x1f, 0x8b, 8, 0], &[0x28, 0xb5, 0x2f, 0xfd]][magic as usize];
+        let _ = show(Splitter::records(&payload([magic, &bytes].concat()), &stream));
+    }
+
+    #[test]
+    fn elements_come_back(values in prop::collection::vec("[a-z\\[\\]{}\",: \\\\é]{0,8}", 0..8), pretty in any::<bool>()) {
+        let records: Vec<serde_json::Value> = values.iter().map(|text| serde_json::json!({"k": text})).collect();
+        let envelope = serde_json::json!({"x": [{"Records": 1}], "Records": &records});
+        let text = if pretty { serde_json::to_string_pretty(&envelope) } else { serde_json::to_string(&envelope) }.unwrap();
+        let found: Vec<serde_json::Value> =
+            split("json_array:Records", text).iter().map(|record| serde_json::from_str(record).unwrap()).collect();
+        prop_assert_eq!(found, records);
+    }
+}
