@@ -215,14 +215,17 @@ def load_data_models(specs):
 
 
 def place_of(error):
-    """`file.py, line N, in fn` of the last frame."""
+    """`file.py, line N, in fn` of the last frame of content."""
+    last = None
     trace = error.__traceback__
-    if trace is None:
-        return ""
-    while trace.tb_next is not None:
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename != __name__ + ".py":
+            last = trace
         trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    return f"{os.path.basename(code.co_filename)}, line {trace.tb_lineno}, in {code.co_name}"
+    if last is None:
+        return ""
+    code = last.tb_frame.f_code
+    return f"{os.path.basename(code.co_filename)}, line {last.tb_lineno}, in {code.co_name}"
 
 
 def text_of(error):

@@ -42,6 +42,11 @@ const FALLBACKS: &[Embedded] = &[
     ("dateutil.tz", false, include_str!("../../python/fallbacks/dateutil/tz.py")),
     ("policyuniverse", true, include_str!("../../python/fallbacks/policyuniverse/__init__.py")),
     ("policyuniverse.arn", false, include_str!("../../python/fallbacks/policyuniverse/arn.py")),
+    (
+        "policyuniverse.expander_minimizer",
+        false,
+        include_str!("../../python/fallbacks/policyuniverse/expander_minimizer.py"),
+    ),
     ("policyuniverse.policy", false, include_str!("../../python/fallbacks/policyuniverse/policy.py")),
     ("policyuniverse.statement", false, include_str!("../../python/fallbacks/policyuniverse/statement.py")),
     ("pycountry", true, include_str!("../../python/fallbacks/pycountry/__init__.py")),

@@ -301,3 +301,70 @@ async fn policies_and_scheduled_rules() {
     assert_eq!(engine.evaluate(numbered(2)).await.stats.calls, 0, "they do not judge streams");
     engine.shutdown().await;
 }
+
+#[tokio::test]
+async fn stand_ins_for_packages_that_are_not_installed() {
+    let source = "
+import json
+import boto3
+import pycountry
+from botocore.exceptions import NoCredentialsError
+from dateutil import parser
+from policyuniverse.policy import Policy
+
+def rule(event):
+    return True
+
+def when(text):
+    return parser.parse(text).isoformat()
+
+def open_to(principal, condition=None):
+    statement = {'Effect': 'Allow', 'Principal': principal, 'Action': 's3:GetObject'}
+    if condition:
+        statement['Condition'] = {'StringEquals': condition}
+    return Policy({'Statement': [statement]}).is_internet_accessible()
+
+def alert_context(event):
+    try:
+        boto3.resource('dynamodb')
+        refused = False
+    except NoCredentialsError:
+        refused = True
+    try:
+        parser.parse('no time')
+        error = None
+    except parser.ParserError as caught:
+        error = str(caught)
+    return {
+        'boto3': refused,
+        'country': pycountry.countries.get(alpha_2='IR').name,
+        'nowhere': pycountry.countries.get(alpha_2='XX'),
+        'iso': when('2024-01-02T03:04:05.678901234Z'),
+        'offset': when('2024-01-02 03:04:05+02:00'),
+        'naive': when('2024-01-02 03:04:05'),
+        'access_log': when('02/Jan/2024:03:04:05 +0000'),
+        'mail': when('Tue, 02 Jan 2024 03:04:05 +0000'),
+        'error': error,
+        'star': open_to('*'),
+        'aws_star': open_to({'AWS': ['*', 'arn:aws:iam::123456789012:root']}),
+        'account': open_to({'AWS': '123456789012'}),
+        'service': open_to({'Service': 'lambda.amazonaws.com'}),
+        'narrowed': open_to('*', {'aws:SourceAccount': '123456789012'}),
+        'epoch': event.event_time_epoch(),
+    }
+";
+    let event = r#"{"p_event_time":"2024-01-02 03:04:05.999999999"}"#;
+    let evaluation = evaluate(rules(&[("R", source)]), batch([event.to_owned()])).await;
+    assert_eq!(evaluation.errors, []);
+    let context: serde_json::Value =
+        serde_json::from_str(evaluation.matches[0].alert_context.as_ref().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "boto3": true, "country": "Iran, Islamic Republic of", "nowhere": null,
+        "iso": "2024-01-02T03:04:05.678901+00:00", "offset": "2024-01-02T03:04:05+02:00",
+        "naive": "2024-01-02T03:04:05", "access_log": "2024-01-02T03:04:05+00:00",
+        "mail": "2024-01-02T03:04:05+00:00", "error": "Unknown string format: no time",
+        "star": true, "aws_star": true, "account": false, "service": false, "narrowed": false,
+        "epoch": 1_704_164_645,
+    });
+    assert_eq!(context, expected);
+}

@@ -1,9 +1,10 @@
 //! Hostile detections beside good ones: each costs one error that names it and the event; nobody else notices.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use uncia_detection::{Engine, Evaluation, MemoryCache};
+use uncia_detection::{Engine, EngineConfig, Evaluation, MemoryCache};
 use uncia_model::DetectionErrorKind::{self, Crash, Memory, Raised, Setup, Timeout};
 
 use crate::workers::{config, engine, evaluate, numbered, rules};
@@ -26,13 +27,15 @@ fn expected() -> BTreeSet<(usize, String)> {
 }
 
 /// Runs one hostile function, called on event 123 only, amid ten good rules.
-async fn beside_good_rules(body: &str) -> Evaluation {
+async fn beside_good_rules(body: &str, config: EngineConfig) -> Evaluation {
     let hostile =
         format!("def rule(event):\n    if event['n'] != 123:\n        return False\n{body}\n    return False\n");
     let mut sources: Vec<_> = (0..10).map(good).collect();
     sources.insert(5, ("Hostile".to_owned(), hostile));
     let sources: Vec<_> = sources.iter().map(|(id, source)| (id.as_str(), source.as_str())).collect();
-    let evaluation = evaluate(rules(&sources), numbered(EVENTS)).await;
+    let engine = Engine::start(rules(&sources), config, Arc::new(MemoryCache::default())).await.unwrap();
+    let evaluation = engine.evaluate(numbered(EVENTS)).await;
+    engine.shutdown().await;
     let matched: Vec<_> = evaluation.matches.iter().map(|m| (m.event, m.detection.as_str().to_owned())).collect();
     assert_eq!(matched.len(), expected().len(), "no match lost or doubled");
     assert_eq!(BTreeSet::from_iter(matched), expected());
@@ -40,7 +43,11 @@ async fn beside_good_rules(body: &str) -> Evaluation {
 }
 
 async fn one_error(body: &str, kind: DetectionErrorKind) -> String {
-    let evaluation = beside_good_rules(body).await;
+    one_error_with(body, kind, config()).await
+}
+
+async fn one_error_with(body: &str, kind: DetectionErrorKind, config: EngineConfig) -> String {
+    let evaluation = beside_good_rules(body, config).await;
     let [error] = &evaluation.errors[..] else { panic!("{:#?}", evaluation.errors) };
     assert_eq!((error.event, error.detection.as_str(), error.kind), (123, "Hostile", kind), "{error:?}");
     error.message.clone()
@@ -99,7 +106,9 @@ async fn abort() {
 
 #[tokio::test]
 async fn memory_bomb() {
-    one_error("    bomb = []\n    while True:\n        bomb.append('x' * 10_000_000)", Memory).await;
+    // Filling memory takes its time on a busy machine.
+    let patient = EngineConfig { soft_limit: Duration::from_secs(60), hard_limit: Duration::from_secs(90), ..config() };
+    one_error_with("    bomb = []\n    while True:\n        bomb.append('x' * 10_000_000)", Memory, patient).await;
 }
 
 #[tokio::test]
@@ -156,8 +165,8 @@ async fn what_keeps_killing_is_put_aside() {
         ("Good", "def rule(event):\n    return True\n"),
         ("Exits", "import os\ndef rule(event):\n    os._exit(1)\n"),
     ]);
-    let config = uncia_detection::EngineConfig { workers: 1, quarantine_window: Duration::from_secs(600), ..config() };
-    let engine = Engine::start(program, config, std::sync::Arc::new(MemoryCache::default())).await.unwrap();
+    let config = EngineConfig { workers: 1, quarantine_window: Duration::from_secs(600), ..config() };
+    let engine = Engine::start(program, config, Arc::new(MemoryCache::default())).await.unwrap();
     let first = engine.evaluate(numbered(20)).await;
     assert_eq!(first.matches.len(), 20);
     assert_eq!(first.errors.iter().map(|error| error.event).collect::<Vec<_>>(), [0, 1, 2]);
