@@ -72,12 +72,7 @@ impl Store {
         let mut snapshot = self.read(action).await?;
         for chunk in ids.chunks(ROWS_PER_STATEMENT) {
             let mut query = select_alerts();
-            query.push(" WHERE id IN ");
-            query.push_tuples([chunk], |mut row, chunk| {
-                for id in chunk {
-                    row.push_bind(id.as_str());
-                }
-            });
+            push_any(&mut query, " WHERE id IN (", chunk.iter().map(AlertId::as_str));
             found.extend(self.collect(&mut snapshot, query, action).await?);
         }
         Ok(found)
@@ -146,12 +141,8 @@ impl Store {
         }
         let ids: Vec<String> = places.keys().cloned().collect();
         for chunk in ids.chunks(ROWS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT alert, log_type FROM alert_log_types WHERE alert IN ");
-            query.push_tuples([chunk], |mut row, chunk| {
-                for id in chunk {
-                    row.push_bind(id);
-                }
-            });
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT alert, log_type FROM alert_log_types");
+            push_any(&mut query, " WHERE alert IN (", chunk.iter().map(String::as_str));
             query.push(" ORDER BY log_type");
             for row in query.build().fetch_all(&mut **snapshot).await.map_err(failed)? {
                 let id: &str = row.try_get(0).map_err(failed)?;

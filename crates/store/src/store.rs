@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
 
 use crate::{StoreError, facts, migrate};
 
@@ -99,9 +99,63 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+    // SQLite rolls back by itself when the disk is full or fails. The driver then takes the transaction for open and
+    // refuses to begin another one on the connection for ever, so such a connection is replaced.
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }
 
 fn readers(path: &Path) -> SqlitePool {
     pool(READERS).connect_lazy_with(options(path).pragma("query_only", "ON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        // SQLite answers as for a full disk when no page more is allowed than there are.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+        let large = "x".repeat(100_000);
+        let refused = store.set_fact("a", &large).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Full { .. }) && refused.is_transient(), "{refused}");
+        let expected =
+            format!("cannot note a fact: no space left for {}: free some space, nothing was changed", path.display());
+        assert_eq!(refused.to_string(), expected);
+        assert_eq!(store.fact("a").await.unwrap(), None);
+        sqlx::query("PRAGMA max_page_count = 1000000").execute(&store.writer).await.unwrap();
+        store.set_fact("a", &large).await.unwrap();
+        store.check().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_held_too_long_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        let other = Store::open(&path).await.unwrap();
+        let held = other.write("hold the lock").await.unwrap();
+        sqlx::query("PRAGMA busy_timeout = 1").execute(&store.writer).await.unwrap();
+        let refused = store.set_fact("a", "b").await.unwrap_err();
+        assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+        drop(held);
+        other.set_fact("a", "b").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_connections_are_set_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store.sqlite")).await.unwrap();
+        for (pragma, expected) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
+            let sql = sqlx::AssertSqlSafe(format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"));
+            let value: String = sqlx::query_scalar(sql).fetch_one(&store.writer).await.unwrap();
+            assert_eq!(value, expected, "{pragma}");
+        }
+    }
 }

@@ -17,6 +17,14 @@ pub struct Entry {
     pub bytes: Bytes,
 }
 
+/// The segment behind the one that is read.
+#[derive(Clone, Copy)]
+struct Following {
+    number: u64,
+    /// `None` if its header is lost.
+    first_seq: Option<u64>,
+}
+
 /// Reads entries in order up to the synced end. It then says `None`, and goes on when more was appended.
 ///
 /// [`WalError::Damaged`] is said once for each stretch of damage; the entries behind it follow. After any other error
@@ -56,6 +64,7 @@ impl Reader {
                 if number >= synced.segment {
                     return Ok(None);
                 }
+                let Some(following) = following else { return Ok(None) };
                 if let Some(damage) = self.leave(number, limit, following) {
                     return Err(WalError::Damaged(damage));
                 }
@@ -67,16 +76,19 @@ impl Reader {
                 self.position = Position::new(number + 1, DATA_START);
                 return Err(WalError::Damaged(damage));
             };
-            return self.read_in(number, header, limit, following.and_then(|(_, first_seq)| first_seq)).map(Some);
+            return self.read_in(number, header, limit, following.and_then(|following| following.first_seq)).map(Some);
         }
     }
 
-    /// The segment at or behind the position, and number and first sequence number of the one that follows it.
-    fn segment(&self) -> Option<(u64, Stored, Option<(u64, Option<u64>)>)> {
+    /// The segment at or behind the position, and the one that follows it.
+    fn segment(&self) -> Option<(u64, Stored, Option<Following>)> {
         let segments = self.shared.segments();
         let mut rest = segments.range(self.position.segment..);
         let (number, stored) = rest.next()?;
-        let following = rest.next().map(|(number, stored)| (*number, stored.header.map(|header| header.first_seq)));
+        let following = rest.next().map(|(number, stored)| Following {
+            number: *number,
+            first_seq: stored.header.map(|header| header.first_seq),
+        });
         Some((*number, *stored, following))
     }
 
@@ -90,9 +102,9 @@ impl Reader {
     }
 
     /// Leaves a segment that is read to its end for the next one. Entries that are missing there were cut off here.
-    fn leave(&mut self, number: u64, limit: u64, following: Option<(u64, Option<u64>)>) -> Option<Damage> {
-        let (next, first_seq) = following?;
-        self.position = Position::new(next, DATA_START);
+    fn leave(&mut self, number: u64, limit: u64, following: Following) -> Option<Damage> {
+        let first_seq = following.first_seq;
+        self.position = Position::new(following.number, DATA_START);
         let expected = std::mem::replace(&mut self.expected, first_seq)?;
         let missing = first_seq?.saturating_sub(expected);
         let (segment, offset) = (number, limit);

@@ -55,7 +55,7 @@ pub(crate) fn recover(fs: &dyn Fs, dir: &Path, consumed: Position) -> Result<Rec
         let path = segment::path(dir, number);
         let failed = |source| WalError::io("read", &path, source);
         let file = fs.open(&path).map_err(failed)?;
-        let mut len = file.len().map_err(failed)?;
+        let mut len = file.size().map_err(failed)?;
         let (header, damaged_copies) = Header::read(&*file, number).map_err(failed)?;
         if last && len <= DATA_START && !damaged_copies.is_empty() {
             // A segment whose making was interrupted: no entry was ever in it.

@@ -29,7 +29,11 @@ pub enum Operation {
 
 /// A file system in memory. Clones share the disk.
 #[derive(Clone, Debug, Default)]
-pub struct SimulatedFs(Arc<Mutex<Disk>>);
+pub struct SimulatedFs {
+    disk: Arc<Mutex<Disk>>,
+    /// Held while syncs are to wait.
+    slow: Arc<Mutex<()>>,
+}
 
 #[derive(Debug, Default)]
 struct Disk {
@@ -95,6 +99,18 @@ impl SimulatedFs {
         disk.faults.insert((operation, call), kind);
     }
 
+    /// How often the operation was called.
+    #[must_use]
+    pub fn calls(&self, operation: Operation) -> u64 {
+        self.disk().calls.get(&operation).copied().unwrap_or(0)
+    }
+
+    /// Syncs that are called meanwhile end only afterwards.
+    pub fn while_syncs_wait<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        act()
+    }
+
     /// Bytes that all files together may have; writes beyond it fail half-way with `StorageFull`.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.disk().capacity = bytes;
@@ -119,7 +135,7 @@ impl SimulatedFs {
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,7 +181,7 @@ impl Inode {
         let beyond = len.div_ceil(SECTOR);
         self.unsynced.retain(|sector, _| *sector < beyond);
         self.limbo.retain(|sector, _| *sector < beyond);
-        if len % SECTOR != 0 {
+        if !len.is_multiple_of(SECTOR) {
             self.note(len / SECTOR);
         }
     }
@@ -331,7 +347,7 @@ impl File for Handle {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         let disk = self.disk.disk();
         self.alive(&disk)?;
         Ok(disk.inodes[self.inode].seen.len() as u64)
@@ -345,6 +361,7 @@ impl File for Handle {
     }
 
     fn sync(&self) -> io::Result<()> {
+        drop(self.disk.slow.lock().unwrap_or_else(PoisonError::into_inner));
         let mut disk = self.disk.disk();
         self.alive(&disk)?;
         let outcome = disk.call(Operation::Sync);
@@ -358,7 +375,7 @@ impl File for Handle {
     }
 }
 
-/// A small generator (SplitMix64), so that a seed means the same crash on every machine and version.
+/// A small generator (`SplitMix64`), so that a seed means the same crash on every machine and version.
 struct Dice(u64);
 
 impl Dice {
