@@ -145,7 +145,7 @@ mod tests {
         failure.candidates = vec![("A.B".into(), "why".to_owned())];
         insta::assert_snapshot!(
             failure_row(&failure, &Interner::default()).to_json(),
-            @""
+            @r#"{"reason":"not_json","id":"A.B","error":"not JSON","errors":[{"log_type":"A.B","message":"why"}],"payload":"oops","payload_truncated":false,"payload_size":4,"record_ordinal":3,"p_log_type":"Uncia.ClassificationFailure","p_row_id":"034c5151dc1586b95dfcbdaec598f9b2","p_event_time":"1970-01-01 00:00:00.000000000","p_parse_time":"1970-01-01 00:00:00.000000000","p_schema_version":0,"p_source_id":"s","p_source_label":"S","p_source_file":{"path":"a.log"}}"#
         );
     }
 

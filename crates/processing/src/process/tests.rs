@@ -128,7 +128,7 @@ fields:
     let record = r#"{"created":"2020-01-01T00:00:00Z","id.orig":"10.0.0.1","type":"a","user":"{\"x\":[1,{}]}","@more":{"a":1},
         "gone":null,"p_log_type":"Fake.Log","who":{"name":"al\u00e9x"},"kind":"taken","tags":["b.example","a.example","b.example"],"user name":1}"#;
     let event = process(&mut processor, record.as_bytes(), &["Acme.Audit"]).unwrap();
-    insta::assert_snapshot!(event.document.to_json(), @"");
+    insta::assert_snapshot!(event.document.to_json(), @r#"{"created":"2020-01-01 00:00:00.000000000","id_orig":"10.0.0.1","kind":"a","user":{"x":[1,{}]},"at_sign_more":{"a":1},"_p_log_type":"Fake.Log","who":{"name":"aléx"},"kind_":"taken","tags":["b.example","a.example","b.example"],"user_name_":1,"user_name":"aléx","p_log_type":"Acme.Audit","p_row_id":"2c983c5738a07132b16b8bafb8901120","p_event_time":"2020-01-01 00:00:00.000000000","p_parse_time":"2023-11-14 22:13:20.000000000","p_schema_version":0,"p_source_id":"s1","p_source_label":"S","p_source_file":{"path":"a.log"},"p_any_ip_addresses":["10.0.0.1"],"p_any_domain_names":["a.example","b.example"],"p_any_usernames":["aléx"]}"#);
     assert_eq!(event.time.to_string(), "2020-01-01 00:00:00.000000000");
     let again = process(&mut processor, record.as_bytes(), &["Acme.Audit"]).unwrap();
     assert_eq!(again.document.to_json(), event.document.to_json());

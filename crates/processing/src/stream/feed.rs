@@ -11,6 +11,8 @@ use super::inflate::{Packing, Source, unpack, unsupported_packing};
 
 /// Unpacked bytes per piece; records within a piece share it.
 const PIECE_BYTES: usize = 512 * 1024;
+/// Pieces that carry a long record's beginning grow with it up to this.
+const MAX_PIECE_BYTES: usize = 16 * 1024 * 1024;
 /// The ratio is judged only beyond this many bytes: a small file of equal lines is no bomb.
 const RATIO_FROM_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -84,7 +86,7 @@ impl Packed {
             }
         }
         // A piece grows with what is carried, so that a long record is copied a few times and not every time.
-        let wanted = PIECE_BYTES.max(carried.len());
+        let wanted = carried.len().clamp(PIECE_BYTES, MAX_PIECE_BYTES);
         let mut piece = Vec::with_capacity(carried.len() + wanted);
         piece.extend_from_slice(carried);
         let result = (&mut self.reader).take(wanted as u64).read_to_end(&mut piece);

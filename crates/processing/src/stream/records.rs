@@ -15,14 +15,14 @@ use super::values::ValueCutter;
 use crate::failure::failure_of;
 
 /// Of an oversized record this much is held, and kept as its blob; of what is longer still, the rest is only counted.
-const MAX_KEPT_BYTES: usize = 128 * 1024 * 1024;
+const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes to records.
 pub struct Splitter;
 
 impl Splitter {
     /// The records of a payload, lazily. What is wrong with the stream comes as failures: good records before it are
-    /// kept, and of a record beyond [`MAX_EVENT_BYTES`] the failure's payload is the whole (up to 128 MiB), to be kept
+    /// kept, and of a record beyond [`MAX_EVENT_BYTES`] the failure's payload is the whole (up to 64 MiB), to be kept
     /// as the blob it names. Records that are no UTF-8 are the processor's to refuse.
     #[must_use]
     pub fn records(payload: &Payload, stream: &StreamType) -> Records {

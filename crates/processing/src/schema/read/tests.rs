@@ -118,7 +118,7 @@ fn refs_must_lead_somewhere() {
         ),
         @r"
     test.yml:4: fields.a.element: definitions refer to each other in a circle: Aa -> Bb -> Aa
-    test.yml:7: fields.c: no definition is named `Cc`, did you mean `Aa`?
+    test.yml:7: fields.c: no definition is named `Cc`
     test.yml:3: definitions.Bb.element: definitions refer to each other in a circle: Bb -> Aa -> Bb
     "
     );
