@@ -7,7 +7,7 @@ use std::fmt;
 
 /// An instant in UTC. Packed, so that a `Value` stays at 12 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(packed(2))]
+#[repr(Rust, packed(2))]
 pub struct Timestamp {
     /// Microseconds since 1970-01-01T00:00:00Z, rounded down.
     pub micros: i64,

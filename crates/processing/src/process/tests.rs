@@ -20,6 +20,7 @@ fn processor(schemas: &[&str]) -> Processor {
     Processor::new(Arc::new(set), Interner::new())
 }
 
+#[expect(clippy::result_large_err, reason = "a failure is a value")]
 fn process(processor: &mut Processor, record: &[u8], log_types: &[&str]) -> Result<Event, Failure> {
     let origin = Origin { source: "s1".into(), source_label: "S".into(), key: "k".into(), place: Some("a.log".into()) };
     let bytes = Bytes::copy_from_slice(record);

@@ -88,6 +88,7 @@ impl Records {
     }
 
     /// Looks at the first bytes and chooses the cutter.
+    #[expect(clippy::result_large_err, reason = "a failure is a value that travels on, and it is rare")]
     fn begin(&mut self) -> Result<Cutter, Failure> {
         while !self.is_ended && self.window.len() < SNIFF_BYTES {
             self.fill();
@@ -122,6 +123,7 @@ impl Records {
         failure
     }
 
+    #[expect(clippy::result_large_err, reason = "a failure is a value that travels on, and it is rare")]
     fn record(&mut self, start: usize, end: usize) -> Result<Record, Failure> {
         let bytes = self.window.slice(start..end);
         let ordinal = self.ordinal;

@@ -32,7 +32,7 @@ impl ValueScan {
     pub(super) fn end(&mut self, window: &[u8], scalars: Scalars, is_last: bool) -> Option<usize> {
         let mut at = self.looked;
         if !self.has_started {
-            let Some(&first) = window.first() else { return None };
+            let &first = window.first()?;
             self.has_started = true;
             if !matches!(first, b'{' | b'[' | b'"') {
                 return self.scalar(window, 1, scalars, is_last);

@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
     }
 
     fn field(&mut self, place: usize, node: &'a Node) -> Option<FieldSpec> {
-        let Some(pairs) = self.within(&format!("[{place}]"), |r| r.mapping(node)) else { return None };
+        let pairs = self.within(&format!("[{place}]"), |r| r.mapping(node))?;
         // The error's path names the field as soon as its name is known.
         let part = match entry(pairs, "name").and_then(|(_, name)| name.text()) {
             Some(name) => name.to_owned(),
