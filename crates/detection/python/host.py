@@ -82,6 +82,8 @@ def prepare(runtime):
     sys.meta_path.append(Sources(runtime["fallbacks"]))
     sys.stdout = Silence()
     signal.signal(signal.SIGALRM, interrupt)
+    # A forked copy would go on judging events and answer twice.
+    os.register_at_fork(after_in_child=lambda: os._exit(0))
 
 
 def interrupt(_signal, _frame):

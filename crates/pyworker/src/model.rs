@@ -1,6 +1,6 @@
 //! Data models: standard names of a log type, each a path into the event or a method.
 //!
-//! Paths are the part of JSONPath that content uses: fields, indices, `*`; with or without `$.` in front.
+//! Paths are the part of `JSONPath` that content uses: fields, indices, `*`; with or without `$.` in front.
 
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;

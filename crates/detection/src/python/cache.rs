@@ -32,6 +32,9 @@ pub struct CacheRequest {
     pub now: i64,
     /// The item's new expiry, in seconds since 1970; the old one stays without it.
     pub expires: Option<i64>,
+    /// The expiry of an item that has none yet.
+    #[serde(default)]
+    pub default_expires: Option<i64>,
     #[serde(flatten)]
     pub change: CacheChange,
 }
@@ -93,7 +96,7 @@ impl CacheRequest {
             }
             CacheChange::PutDictionary { dictionary } => item.dictionary = Some(dictionary.clone()),
         }
-        item.expires = self.expires.or(item.expires);
+        item.expires = self.expires.or(item.expires).or(self.default_expires);
         item
     }
 }
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     fn request(now: i64, expires: Option<i64>, change: CacheChange) -> CacheRequest {
-        CacheRequest { key: "k".into(), now, expires, change }
+        CacheRequest { key: "k".into(), now, expires, default_expires: None, change }
     }
 
     fn set(texts: &[&str]) -> BTreeSet<String> {
@@ -135,6 +138,16 @@ mod tests {
         assert_eq!(add(9).applied_to(Some(item.clone())).counter, Some(3));
         assert_eq!(add(10).applied_to(Some(item.clone())), CacheItem { counter: Some(2), ..CacheItem::default() });
         assert_eq!(request(11, None, CacheChange::Get).applied_to(Some(item.clone())), item);
+    }
+
+    #[test]
+    fn adding_leaves_a_live_expiry() {
+        let add = CacheRequest { default_expires: Some(99), ..request(0, None, CacheChange::AddToCounter { by: 1 }) };
+        let item = add.applied_to(None);
+        assert_eq!(item.expires, Some(99));
+        let window = request(0, Some(10), CacheChange::Expire).applied_to(Some(item));
+        let item = add.applied_to(Some(window));
+        assert_eq!((item.counter, item.expires), (Some(2), Some(10)));
     }
 
     #[test]

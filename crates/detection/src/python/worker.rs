@@ -53,6 +53,8 @@ pub(crate) struct Worker {
 /// The process is killed and reaped, whatever happens to the worker.
 struct Process(Option<std::process::Child>);
 
+/// How long a killed process may take to close its socket.
+const LAST_FRAMES: Duration = Duration::from_secs(1);
 /// Error output kept to explain a death.
 const KEPT_COMPLAINTS: usize = 4096;
 
@@ -109,7 +111,11 @@ impl Worker {
                     Ok(1..) => {}
                     Ok(0) | Err(_) => return Err(self.bury(self.watch.killed).await),
                 },
-                _ = ticks.tick() => self.look(),
+                _ = ticks.tick() => {
+                    if self.look() {
+                        return Err(self.bury(true).await);
+                    }
+                }
             }
         }
     }
@@ -129,36 +135,37 @@ impl Worker {
         Ok(Some((kind, self.incoming.split_to(len - 1).freeze())))
     }
 
-    fn look(&mut self) {
+    /// Interrupts or kills a call that takes too long; true when the process is dead and yet keeps its socket open,
+    /// as happens when it has given it away.
+    fn look(&mut self) -> bool {
         let counter = self.page.position().counter;
         let watch = &mut self.watch;
         if counter != watch.seen && !watch.killed {
             *watch = Watch::new(counter);
-            return;
+            return false;
         }
         let waited = watch.since.elapsed();
+        if watch.killed {
+            return waited >= self.limits.hard + LAST_FRAMES;
+        }
         if waited >= self.limits.hard {
             watch.killed = true;
-            self.process.signal(libc::SIGKILL);
+            self.process.kill();
         } else if waited >= self.limits.soft && !watch.interrupted {
             watch.interrupted = true;
             self.page.mark_interrupt(counter);
-            self.process.signal(libc::SIGALRM);
+            self.process.interrupt();
         }
+        false
     }
 
     /// Ends the process for good and tells how it went.
     async fn bury(&mut self, timed_out: bool) -> Death {
         let position = self.page.position();
+        // It may have closed its socket and live on; a process that has ended does not mind.
+        self.process.kill();
         let ended = match self.process.0.take() {
-            Some(mut child) => tokio::task::spawn_blocking(move || {
-                // It may have closed its socket and live on; a process that has ended does not mind.
-                let _ = child.kill();
-                child.wait()
-            })
-            .await
-            .ok()
-            .and_then(Result::ok),
+            Some(mut child) => tokio::task::spawn_blocking(move || child.wait()).await.ok().and_then(Result::ok),
             None => None,
         };
         let mut cause = ended.map_or_else(|| "ended".to_owned(), |status| status.to_string());
@@ -190,19 +197,29 @@ impl Watch {
 }
 
 impl Process {
-    #[expect(unsafe_code, reason = "the standard library sends no other signal than SIGKILL")]
-    fn signal(&self, signal: i32) {
+    fn interrupt(&self) {
+        self.signal(|pid| pid, libc::SIGALRM);
+    }
+
+    /// With everything it has started: a worker leads a process group.
+    fn kill(&self) {
+        self.signal(|pid| -pid, libc::SIGKILL);
+    }
+
+    #[expect(unsafe_code, reason = "the standard library sends SIGKILL only, and to one process")]
+    fn signal(&self, target: impl Fn(libc::pid_t) -> libc::pid_t, signal: i32) {
         let Some(child) = &self.0 else { return };
         // SAFETY: the child is not reaped as long as it is held here, so that the number is still its own.
-        unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+        unsafe { libc::kill(target(child.id() as libc::pid_t), signal) };
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let Some(mut child) = self.0.take() else { return };
-        let _ = child.kill();
-        let _ = child.wait();
+        self.kill();
+        if let Some(mut child) = self.0.take() {
+            let _ = child.wait();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uncia_detection::{Engine, EngineConfig, Evaluation, MemoryCache};
+use uncia_detection::{Engine, EngineConfig, EngineError, Evaluation, MemoryCache};
 use uncia_model::DetectionErrorKind::{self, Crash, Memory, Raised, Setup, Timeout};
 
 use crate::workers::{config, engine, evaluate, numbered, rules};
@@ -124,6 +124,41 @@ async fn deep_recursion() {
 #[tokio::test]
 async fn closed_socket() {
     one_error("    import os\n    os.closerange(3, 100)\n    import time\n    time.sleep(100)", Crash).await;
+}
+
+#[tokio::test]
+async fn forked_copies_do_not_answer() {
+    let evaluation = beside_good_rules("    import os\n    assert os.fork() > 0", config()).await;
+    assert_eq!(evaluation.errors, []);
+}
+
+#[tokio::test]
+async fn a_child_that_keeps_the_socket() {
+    let body = "    import os, subprocess\n    subprocess.Popen(['sleep', '1000'], close_fds=False)\n    os._exit(1)";
+    one_error(body, Timeout).await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_from_outside_costs_nothing() {
+    let body = "
+    import os, signal
+    from panther_detection_helpers.caching import increment_counter
+    if increment_counter('lives') == 1:
+        os.kill(os.getpid(), signal.SIGKILL)";
+    let evaluation = beside_good_rules(body, config()).await;
+    assert_eq!((evaluation.errors.len(), evaluation.stats.deaths), (0, 1));
+}
+
+#[tokio::test]
+async fn engines_that_cannot_start_say_why() {
+    let start = |config| Engine::start(rules(&[]), config, Arc::new(MemoryCache::default()));
+    let message = |result: Result<Engine, EngineError>| result.err().expect("cannot start").to_string();
+    let no_python = message(start(EngineConfig { python: Some("/nowhere/python3".into()), ..config() }).await);
+    assert!(no_python.starts_with("no usable python3 found (/nowhere/python3: "), "{no_python}");
+    let none = message(start(EngineConfig { extension: Some("/nowhere/x.so".into()), ..config() }).await);
+    assert!(none.starts_with("the extension module was not found in /nowhere/x.so"), "{none}");
+    let broken = message(start(EngineConfig { extension: Some("/bin/sh".into()), ..config() }).await);
+    assert!(broken.contains("ImportError"), "{broken}");
 }
 
 #[tokio::test]

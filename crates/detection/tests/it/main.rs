@@ -1,8 +1,12 @@
 //! The crate as others use it: content from memory and disk; the engine against real worker processes, whose extension is
 //! built on first use into the same target directory.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "the whole crate is tests")]
+
 mod content;
 mod corpus;
 mod functions;
 mod hostile;
+mod oracle;
+mod testing;
 mod workers;

@@ -1,7 +1,8 @@
 """The cache that detections share: counters, string sets and dictionaries under text keys, with an expiry.
 
 The main process keeps it; every call is one request over the worker's socket, applied atomically. Expiries are seconds:
-none means 90 days from now, below a week and a second they count from now, above that they are a moment.
+none means 90 days from now, below a week and a second they count from now, above that they are a moment. Adding to what
+lives, without an expiry, leaves the one it has.
 """
 
 import json
@@ -15,7 +16,9 @@ RELATIVE_BELOW = 604_801
 
 
 def _request(op, key, expires=None, **arguments):
-    request = {"op": op, "key": str(key), "now": int(time.time()), "expires": expires, **arguments}
+    now = int(time.time())
+    request = {"op": op, "key": str(key), "now": now, "expires": expires, **arguments}
+    request["default_expires"] = now + DEFAULT_EXPIRY_SECONDS
     answer = json.loads(_uncia.cache(json.dumps(request)))
     if "error" in answer:
         raise RuntimeError(answer["error"])
@@ -27,6 +30,10 @@ def _moment(epoch_seconds):
         return int(time.time()) + DEFAULT_EXPIRY_SECONDS
     epoch_seconds = int(epoch_seconds)
     return epoch_seconds + int(time.time()) if epoch_seconds < RELATIVE_BELOW else epoch_seconds
+
+
+def _moment_if_given(epoch_seconds):
+    return None if epoch_seconds is None else _moment(epoch_seconds)
 
 
 def _strings(values):
@@ -76,7 +83,7 @@ def get_counter(key, force_ttl_check=False):
 
 def increment_counter(key, val=1, epoch_seconds=None):
     """Adds to the counter and returns its new value."""
-    return _request("add_to_counter", key, _moment(epoch_seconds), by=int(val))["counter"]
+    return _request("add_to_counter", key, _moment_if_given(epoch_seconds), by=int(val))["counter"]
 
 
 def reset_counter(key):
@@ -110,13 +117,13 @@ def put_string_set(key, val, epoch_seconds=None):
 
 def add_to_string_set(key, val, epoch_seconds=None):
     """Adds one or more strings and returns all."""
-    item = _request("add_strings", key, _moment(epoch_seconds), strings=_strings(val))
+    item = _request("add_strings", key, _moment_if_given(epoch_seconds), strings=_strings(val))
     return set(item.get("strings", ()))
 
 
 def remove_from_string_set(key, val, epoch_seconds=None):
     """Removes one or more strings and returns what is left."""
-    item = _request("remove_strings", key, _moment(epoch_seconds), strings=_strings(val))
+    item = _request("remove_strings", key, _moment_if_given(epoch_seconds), strings=_strings(val))
     return set(item.get("strings", ()))
 
 
