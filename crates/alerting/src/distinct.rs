@@ -1,4 +1,4 @@
-//! Counts distinct `unique()` values of a dedup window: exactly up to [`EXACT`], by HyperLogLog beyond.
+//! Counts distinct `unique()` values of a dedup window: exactly up to [`EXACT`], by a sketch (`HyperLogLog`) beyond.
 //!
 //! Small thresholds are the rule and must be exact; a window that sees millions of values must stay a few kilobytes. The
 //! text of a value is not kept, only 64 bits of its blake3, so that the encoding is the same on every machine.

@@ -109,7 +109,8 @@ mod tests {
     fn highest_source_wins() {
         use AlertKind::{Rule, RuleError, SystemError};
         use Severity::{Critical, High, Low};
-        let table: &[(AlertKind, Severity, &str, Option<&[&str]>, &[&str], &str)] = &[
+        type Names = &'static [&'static str];
+        let table: &[(AlertKind, Severity, &str, Option<Names>, Names, &str)] = &[
             // by severity, alert type and log type
             (Rule, High, "AWS.CloudTrail", None, &[], "1 3"),
             (Rule, High, "Okta.SystemLog", None, &[], "1"),

@@ -183,13 +183,14 @@ fn informational_alerts_are_born_resolved() {
 /// One match in the history that the property test plays: (detection, dedup, unique value).
 type Played = (usize, usize, Option<u8>);
 
+/// A window's start, and the minutes and values of its matches.
+type PlainWindow = (i64, Vec<(i64, Option<u8>)>);
+/// Detection, dedup string, start, matches, and when the threshold was crossed.
+type PlainAlert = (String, String, i64, u64, Option<i64>);
+
 /// The same rules said plainly: for every key a list of windows with all their matches.
-fn model(
-    history: &[(i64, Played)],
-    thresholds: [u64; 3],
-    periods: [i64; 3],
-) -> BTreeSet<(String, String, i64, u64, Option<i64>)> {
-    let mut windows: BTreeMap<(usize, usize), Vec<(i64, Vec<(i64, Option<u8>)>)>> = BTreeMap::new();
+fn model(history: &[(i64, Played)], thresholds: [u64; 3], periods: [i64; 3]) -> BTreeSet<PlainAlert> {
+    let mut windows: BTreeMap<(usize, usize), Vec<PlainWindow>> = BTreeMap::new();
     for (minute, (detection, dedup, unique)) in history {
         let of_key = windows.entry((*detection, *dedup)).or_default();
         match of_key.last_mut() {

@@ -46,3 +46,44 @@ impl Outbox for Store {
 fn failed(error: StoreError) -> OutboxError {
     OutboxError(Box::new(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use uncia_model::{BatchId, NewDelivery};
+    use uncia_store::{BatchCommit, CommitOutcome, DeliveryState};
+
+    use super::*;
+    use crate::deliver::tests::alert;
+
+    #[tokio::test]
+    async fn from_the_transaction_to_the_last_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let alert = alert("a1");
+        let to = |destination: &str| NewDelivery { alert: alert.id.clone(), destination: destination.into() };
+        let mut commit = BatchCommit::new(BatchId::of(&["batch"]), 5);
+        commit.alerts = vec![alert.clone()];
+        commit.deliveries = vec![to("soc"), to("pager")];
+        let outcome = store.commit(&commit).await.unwrap();
+        assert_eq!(outcome, CommitOutcome::Committed);
+
+        let outbox: &dyn Outbox = &store;
+        let due = outbox.due(&"soc".into(), 10, 8).await.unwrap();
+        assert_eq!((due.len(), due[0].attempts, due[0].created_micros), (1, 0, 5));
+        assert_eq!(due[0].alert, alert);
+        let failed = |next_micros| AttemptResult::Failed { next_micros, error: "down".to_owned() };
+        let attempt = Attempt { at_micros: 10, result: failed(Some(20)) };
+        outbox.record(due[0].id, &attempt).await.unwrap();
+        assert_eq!(outbox.due(&"soc".into(), 19, 8).await.unwrap(), []);
+        assert_eq!(outbox.due(&"soc".into(), 20, 8).await.unwrap()[0].attempts, 1);
+        assert_eq!(outbox.due(&"pager".into(), 20, 8).await.unwrap().len(), 1);
+
+        outbox.record(due[0].id, &Attempt { at_micros: 20, result: failed(None) }).await.unwrap();
+        let pager = outbox.due(&"pager".into(), 20, 8).await.unwrap().remove(0);
+        let told = AttemptResult::Delivered { answer: "200".to_owned() };
+        outbox.record(pager.id, &Attempt { at_micros: 20, result: told }).await.unwrap();
+        let states = store.deliveries_of(&alert.id).await.unwrap();
+        let states: Vec<_> = states.iter().map(|row| (row.destination.as_str(), row.state)).collect();
+        assert_eq!(states, [("soc", DeliveryState::GaveUp), ("pager", DeliveryState::Delivered)]);
+    }
+}

@@ -67,7 +67,7 @@ impl Outbox for Rows {
     }
 }
 
-fn alert(id: &str) -> Alert {
+pub(super) fn alert(id: &str) -> Alert {
     Alert {
         id: AlertId::from(id),
         kind: AlertKind::Rule,

@@ -113,7 +113,8 @@ async fn who_may_send() {
     // GitHub's own example of a signature.
     const HEX: &str = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     const BASE64: &str = "dXEH6g6yUJ/CESIczphLijdXC211hsIsRvQ3nIsEPhc=";
-    let cases: &[(&str, &[(&str, &str)], u16)] = &[
+    type Case = (&'static str, &'static [(&'static str, &'static str)], u16);
+    let cases: &[Case] = &[
         ("open", &[("authorization", "Bearer whatever")], 200),
         ("basic", &[("authorization", "Basic YWxpY2U6d29uZGVyOmxhbmQ=")], 200),
         ("basic", &[("authorization", "basic YWxpY2U6d29uZGVyOmxhbmQ")], 200),
