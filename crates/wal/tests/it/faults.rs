@@ -1,11 +1,13 @@
 //! Disks that fill up, fail and recover while the log is open.
 
+use std::future::Future;
 use std::io::ErrorKind;
+use std::task::{Context, Waker};
 
 use uncia_wal::fs::{Operation, SimulatedFs};
 use uncia_wal::{Position, WalError};
 
-use crate::shape::{append_all, entry, number, open, read_all};
+use crate::shape::{append_all, block_on, entry, number, open, read_all};
 
 fn append(wal: &uncia_wal::Wal, value: u64) -> Result<Position, WalError> {
     append_all(wal, vec![entry(value, 300)]).remove(0)
@@ -19,7 +21,7 @@ fn numbers(wal: &uncia_wal::Wal) -> Vec<u64> {
 
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
-    for capacity in 1024..9000_u64 {
+    for capacity in (1024..9000_u64).step_by(7) {
         let disk = SimulatedFs::new();
         disk.set_capacity(Some(capacity));
         let (wal, _) = open(&disk);
@@ -57,6 +59,41 @@ fn a_failed_write_is_taken_back() {
         assert_eq!(numbers(&wal), kept);
         drop(wal);
         assert_eq!(numbers(&open(&disk).0), kept);
+    }
+}
+
+/// Half of a refused group is on the disk. The next entry, of the same length, must not bring the rest back to life.
+#[test]
+fn refused_entries_stay_refused() {
+    for cut_fails in [false, true] {
+        let disk = SimulatedFs::new();
+        let (wal, _) = open(&disk);
+        // While the first entry is synced, four more gather to be one group.
+        let mut context = Context::from_waker(Waker::noop());
+        let (first, group) = disk.while_syncs_wait(|| {
+            let mut first = Box::pin(wal.append(entry(50, 100)));
+            assert!(first.as_mut().poll(&mut context).is_pending());
+            // One write made the segment, the second is the entry's.
+            while disk.calls(Operation::Write) < 2 {
+                std::thread::yield_now();
+            }
+            disk.fail(Operation::Write, 1, ErrorKind::Other);
+            if cut_fails {
+                disk.fail(Operation::SetLen, 1, ErrorKind::Other);
+            }
+            let mut group: Vec<_> = (0..4).map(|value| Box::pin(wal.append(entry(value, 100)))).collect();
+            for append in &mut group {
+                assert!(append.as_mut().poll(&mut context).is_pending());
+            }
+            (first, group)
+        });
+        block_on(first).unwrap();
+        for append in group {
+            assert!(block_on(append).is_err());
+        }
+        append_all(&wal, vec![entry(60, 100)]).remove(0).unwrap();
+        drop(wal);
+        assert_eq!(numbers(&open(&disk).0), [50, 60]);
     }
 }
 
