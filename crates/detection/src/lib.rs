@@ -13,8 +13,13 @@ mod content;
 mod engine;
 mod python;
 mod spec;
+mod testing;
 
 pub use content::{Content, ContentProblem, ContentRoot, Weight};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use python::*;
 pub use spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec, TestSpec};
+pub use testing::{
+    Conformance, DetectionReport, DetectionState, Filter, FilterError, Flip, Progress, Rendering, Tally, TestOptions,
+    TestReport, TestResult, TestRow, TestRowError, TestRowResult, Verdict, flip_expectations, test_content,
+};

@@ -10,8 +10,8 @@ use super::problem::{ContentProblem, Weight};
 use super::root::{Candidate, ContentRoot};
 use super::supporting;
 use super::yaml::{self, Key, Node, Yaml};
-use crate::PythonSource;
 use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec};
+use crate::{Engine, PythonSource};
 
 /// Content in its specs, and what is wrong with it.
 #[derive(Clone, Debug, Default)]
@@ -202,6 +202,19 @@ impl Content {
             }
             taken.extend(model.log_types.iter().map(|kind| (kind.as_str().to_owned(), model.id.clone())));
         }
+    }
+
+    /// What keeps modules from loading, found by the engine that was started with this content: syntax errors, failed
+    /// imports, a missing `rule()`.
+    #[must_use]
+    pub fn setup_problems(&self, engine: &Engine) -> Vec<ContentProblem> {
+        let mut problems = Vec::new();
+        for (id, error) in engine.setup_errors() {
+            let Some(rule) = self.rule(&id) else { continue };
+            let message = format!("its Python cannot be loaded: {error}");
+            problems.push(problem(&rule.file, Some(id.as_str()), 0, message));
+        }
+        problems
     }
 
     /// Problems that make the content invalid, as opposed to surprising.

@@ -46,8 +46,35 @@ const MAX_NODES: usize = 1_000_000;
 /// Deeper nesting would overflow the stack of whoever walks the tree.
 const MAX_DEPTH: usize = 128;
 
+/// A line inside braces may begin left of where it should; this many of them are put right in one file.
+const MAX_REPAIRS: usize = 1_000;
+const REPAIR: &str = "                                                                ";
+
 /// Parses the one document of a file; an empty file is null.
+///
+/// YAML wants the lines between braces to be indented more than the key before them. Other parsers do not insist, and
+/// files are written accordingly: a closing brace stands below its key. Such a line is moved to the right, where
+/// indentation means nothing, and the file is read again.
 pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
+    let mut repaired: Option<String> = None;
+    let mut last_line = 0;
+    for _ in 0..MAX_REPAIRS {
+        let text = repaired.as_deref().unwrap_or(text);
+        let line = match parse_strictly(text) {
+            Err(error) if error.message.contains(OUTDENTED) && error.line > last_line => error.line,
+            result => return result,
+        };
+        let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+        last_line = line;
+        repaired = Some([&text[..start], REPAIR, &text[start..]].concat());
+    }
+    parse_strictly(repaired.as_deref().unwrap_or(text))
+}
+
+/// What the parser says of a line in braces that begins too far left.
+const OUTDENTED: &str = "invalid indentation";
+
+fn parse_strictly(text: &str) -> Result<Node, YamlError> {
     let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut builder = Builder::default();
     loop {
@@ -365,6 +392,8 @@ mod tests {
         assert_eq!(node.to_json().unwrap().to_string(), r#"{"a":1,"b":[{"k":"v"},{"k":"v"}],"c":{"k":"own"}}"#);
         assert_eq!(node.get("b").unwrap().line, 3);
         assert_eq!(json(""), "null");
+        assert_eq!(json("t:\n  - a: {\n  x: 1\n  }\n    b: [\n1\n]\n"), r#"{"t":[{"a":{"x":1},"b":[1]}]}"#);
+        assert_eq!(json("a: |\n  {\n  }\nb: {\n}\n"), r#"{"a":"{\n}\n","b":{}}"#);
         assert_eq!(json("1: a\ntrue: b\n"), r#"{"1":"a","true":"b"}"#);
     }
 

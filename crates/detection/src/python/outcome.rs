@@ -1,5 +1,7 @@
 //! What goes into the engine and what comes out of it.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uncia_model::{DetectionError, DetectionId, LogType, Match};
@@ -80,6 +82,17 @@ pub struct FunctionError {
     pub message: String,
     /// `file.py, line N, in fn` of the last frame, empty without a traceback.
     pub place: String,
+}
+
+/// In one line: `KeyError: 'x' (rule.py, line 3, in rule)`.
+impl fmt::Display for FunctionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.exception)?;
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if self.place.is_empty() { Ok(()) } else { write!(f, " ({})", self.place) }
+    }
 }
 
 impl TestOutcome {
