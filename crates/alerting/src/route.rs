@@ -110,7 +110,8 @@ mod tests {
         use AlertKind::{Rule, RuleError, SystemError};
         use Severity::{Critical, High, Low};
         type Names = &'static [&'static str];
-        let table: &[(AlertKind, Severity, &str, Option<Names>, Names, &str)] = &[
+        type Case = (AlertKind, Severity, &'static str, Option<Names>, Names, &'static str);
+        let table: &[Case] = &[
             // by severity, alert type and log type
             (Rule, High, "AWS.CloudTrail", None, &[], "1 3"),
             (Rule, High, "Okta.SystemLog", None, &[], "1"),
