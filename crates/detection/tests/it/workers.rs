@@ -26,13 +26,13 @@ pub(crate) fn extension() -> PathBuf {
     BUILT.get_or_init(build).clone()
 }
 
-/// Two workers, one second to interrupt, two to kill.
+/// Two workers, two seconds to interrupt, four to kill.
 pub(crate) fn config() -> EngineConfig {
     EngineConfig {
         extension: Some(extension()),
         workers: 2,
-        soft_limit: Duration::from_secs(1),
-        hard_limit: Duration::from_secs(2),
+        soft_limit: Duration::from_secs(2),
+        hard_limit: Duration::from_secs(4),
         memory_bytes: 256 * 1024 * 1024,
         ..EngineConfig::default()
     }

@@ -11,9 +11,12 @@ class ParserError(ValueError):
 
 _ISO = re.compile(
     r"(?P<year>\d{4})-?(?P<month>\d{2})-?(?P<day>\d{2})"
-    r"(?:[T\s]\s*(?P<hour>\d{1,2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?"
+    r"(?:[T\s]\s*(?P<hour>\d{1,2})(?::?(?P<minute>\d{2}))?(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?"
     r"\s*(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
 )
+
+# What the standard library reads; it takes more than this, and some of it wrongly.
+_MAIL = re.compile(r"([A-Z][a-z]{2},\s*)?\d{1,2}\s[A-Z][a-z]{2}\s\d{4}\s\d{2}:\d{2}(:\d{2})?(\s([+-]\d{4}|[A-Z]{1,4}))?")
 
 _FORMATS = (
     "%d/%b/%Y:%H:%M:%S %z",
@@ -30,6 +33,9 @@ _FORMATS = (
     "%b %d %Y %H:%M:%S",
     "%b %d, %Y %H:%M:%S",
     "%b %d, %Y %I:%M:%S %p",
+    "%b %d, %Y, %I:%M:%S %p",
+    "%Y-%m-%d %I:%M:%S %p",
+    "%Y-%m-%d %I:%M %p",
     "%B %d, %Y %H:%M:%S",
     "%B %d, %Y",
     "%b %d, %Y",
@@ -85,10 +91,8 @@ def _written(text, default):
         except ValueError:
             continue
         return moment if moment.tzinfo or zone is None else moment.replace(tzinfo=zone)
-    try:
-        return parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        pass
+    if _MAIL.fullmatch(bare):
+        return parsedate_to_datetime(bare)
     clock = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", bare)
     if clock:
         day = default or datetime.now().replace(hour=0, minute=0, second=0, microsecond=0)

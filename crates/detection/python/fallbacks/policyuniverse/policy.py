@@ -28,4 +28,5 @@ class Policy:
 
     def internet_accessible_actions(self):
         """The actions of the statements that let anyone in."""
-        return {action for s in self.statements if s.is_internet_accessible() for action in s.actions}
+        actions = (s.statement.get("Action") or () for s in self.statements if s.is_internet_accessible())
+        return {action for listed in actions for action in ([listed] if isinstance(listed, str) else listed)}

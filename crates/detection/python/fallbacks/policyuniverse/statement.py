@@ -23,6 +23,8 @@ _CATEGORIES = {
     "aws:sourcevpce": "vpce",
 }
 
+_PRINCIPALS = ("AWS", "Service", "Federated")
+
 # Conditions that narrow; their negations do not say who is let in.
 _OPERATORS = {"arnequals", "arnlike", "stringequals", "stringequalsignorecase", "stringlike", "ipaddress"}
 
@@ -55,7 +57,7 @@ class Statement:
     def _principals(self):
         principal = self.statement.get("Principal")
         if isinstance(principal, Mapping):
-            return {name for kind in principal for name in _listed(principal[kind])}
+            return {name for kind in _PRINCIPALS for name in _listed(principal.get(kind))}
         return set(_listed(principal))
 
     def _conditions(self):
@@ -88,7 +90,9 @@ class Statement:
 
     def is_internet_accessible(self):
         """Whether anyone at all is let in: an open principal, and no condition that narrows."""
-        if self.effect != "Allow" or not any(map(_open_arn, self.principals)):
+        if self.effect != "Allow":
+            return False
+        if not self.uses_not_principal() and not any(map(_open_arn, self.principals)):
             return False
         return not self.condition_entries or any(map(_open_entry, self.condition_entries))
 
@@ -97,7 +101,9 @@ def _open_arn(text):
     if text == "*":
         return True
     arn = ARN(text)
-    if arn.error or arn.service or arn.tech == "s3":
+    if arn.error:
+        return "*" in text
+    if arn.service or arn.tech == "s3":
         return False
     return not arn.account_number or arn.account_number == "*"
 
@@ -105,8 +111,11 @@ def _open_arn(text):
 def _open_entry(entry):
     if entry.category == "arn":
         return _open_arn(entry.value)
+    if entry.category == "organization":
+        return False
     if entry.category == "userid":
-        return entry.value.startswith("*")
+        # Narrow is one wildcard at the end, for the session's name behind the role's id.
+        return entry.value.find("*") != len(entry.value) - 1
     if entry.category == "cidr":
         return entry.value.endswith("/0")
     return "*" in entry.value
