@@ -14,55 +14,76 @@
 //! sees; files are complete and durable before anything refers to them; a batch lands once however often it is staged.
 
 pub mod catalog;
+mod columns;
+mod commit;
 mod query;
 mod schema;
+mod stage;
 pub mod storage;
 pub mod tables;
+mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use uncia_document::Interner;
 use uncia_lake::{Lake, LakeError, QueryOutput, RowBatch, TableInfo};
 use uncia_model::{BatchId, Clock, PointerMove, SystemClock};
 
 pub use catalog::{Catalog, MemoryCatalog};
+pub use commit::BATCH_ID;
 pub use schema::JSON_COLUMNS;
 
-use query::QueryEngine;
+use query::{QueryConfig, QueryEngine};
+use stage::Stager;
 use storage::{Disk, LocalDisk, LocalStorage};
 use tables::{LoadedTable, Tables};
 
 /// A lake in a directory; see the crate's header.
 pub struct IcebergLake {
+    stager: Stager,
     tables: Arc<Tables>,
     query: QueryEngine,
 }
 
 impl IcebergLake {
-    /// Opens the lake below an absolute path, which need not exist yet. The path becomes part of the tables' locations.
+    /// Opens the lake below a path, which need not exist yet; made absolute, it becomes part of the tables' locations.
     pub fn open(warehouse: &Path, catalog: Arc<dyn Catalog>) -> Result<Self, LakeError> {
-        Self::with(warehouse, catalog, Arc::new(SystemClock), Arc::new(LocalDisk))
+        Self::open_with(warehouse, catalog, Arc::new(SystemClock), Arc::new(LocalDisk))
     }
 
     /// Opens the lake with a clock and a disk of the caller's.
-    pub fn with(
+    pub fn open_with(
         warehouse: &Path,
         catalog: Arc<dyn Catalog>,
-        _clock: Arc<dyn Clock>,
+        clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
     ) -> Result<Self, LakeError> {
-        let _ = warehouse;
+        let warehouse = std::path::absolute(warehouse).map_err(|source| LakeError::Io {
+            action: "make absolute",
+            path: warehouse.display().to_string(),
+            source,
+        })?;
         let storage = LocalStorage::new(disk);
-        let tables = Arc::new(Tables::new(catalog, storage.file_io()));
-        Ok(Self { query: QueryEngine::new(tables.clone()), tables })
+        let io = storage.file_io();
+        let tables = Arc::new(Tables::new(catalog, io.clone()));
+        let query = QueryEngine::new(tables.clone(), Interner::new(), clock.clone(), QueryConfig::default())?;
+        let stager = Stager { warehouse, storage, io, tables: tables.clone(), clock };
+        Ok(Self { stager, query, tables })
+    }
+
+    /// The tables, for readers that want files and not SQL.
+    #[must_use]
+    pub fn snapshots(&self) -> &Arc<Tables> {
+        &self.tables
     }
 }
 
 #[async_trait]
 impl Lake for IcebergLake {
-    async fn stage(&self, _batch: BatchId, _rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
-        Ok(Vec::new())
+    async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
+        self.stager.stage(batch, rows).await
     }
 
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {

@@ -102,6 +102,11 @@ impl Tables {
         Ok(tables)
     }
 
+    /// All tables and their metadata locations, as of one moment.
+    pub(crate) async fn committed(&self) -> Result<Vec<(TableRef, String)>, LakeError> {
+        self.catalog.pointers().await
+    }
+
     /// Remembers a version that was just written, so that nobody reads it back from disk.
     pub(crate) fn remember(&self, loaded: Arc<LoadedTable>) {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +118,8 @@ impl Tables {
         kept.push(loaded);
     }
 
-    async fn load_at(&self, table: &TableRef, location: String) -> Result<Arc<LoadedTable>, LakeError> {
+    /// The table as of one metadata file.
+    pub(crate) async fn load_at(&self, table: &TableRef, location: String) -> Result<Arc<LoadedTable>, LakeError> {
         let kept = {
             let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
             versions.get(table).cloned().unwrap_or_default()
@@ -156,7 +162,8 @@ async fn read_manifest(
     manifest: &ManifestFile,
 ) -> Result<Vec<LiveFile>, LakeError> {
     if manifest.content == ManifestContentType::Deletes {
-        let message = "has delete files of another engine, which this one does not apply; rewrite the table there".into();
+        let message =
+            "has delete files of another engine, which this one does not apply; rewrite the table there".into();
         return Err(LakeError::Table { table: table.to_string(), message });
     }
     let content = manifest.load_manifest(io).await.map_err(lake_error)?;

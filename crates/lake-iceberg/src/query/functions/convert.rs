@@ -1,0 +1,135 @@
+//! Conversions between scalars: `to_varchar`, `to_number` and their `try_` forms, which give null for what they cannot
+//! convert where the others fail.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+
+use super::json::json_texts;
+use super::{BOOLEAN, FLOAT64, INT64, Pure, UTF8, at, texts, time};
+
+pub(super) const FUNCTIONS: &[Pure] = &[
+    Pure::new("to_varchar", (1, 2), UTF8, to_varchar).simplified(|args, info| same(args, info, &DataType::Utf8)),
+    Pure::new("to_number", (1, 1), INT64, |args| to_number(args, false))
+        .simplified(|args, info| same(args, info, &DataType::Int64)),
+    Pure::new("try_to_number", (1, 1), INT64, |args| to_number(args, true))
+        .simplified(|args, info| same(args, info, &DataType::Int64)),
+    Pure::new("to_double", (1, 1), FLOAT64, |args| to_double(args, false))
+        .simplified(|args, info| same(args, info, &DataType::Float64)),
+    Pure::new("try_to_double", (1, 1), FLOAT64, |args| to_double(args, true))
+        .simplified(|args, info| same(args, info, &DataType::Float64)),
+    Pure::new("to_boolean", (1, 1), BOOLEAN, |args| to_boolean(args, false))
+        .simplified(|args, info| same(args, info, &DataType::Boolean)),
+    Pure::new("try_to_boolean", (1, 1), BOOLEAN, |args| to_boolean(args, true))
+        .simplified(|args, info| same(args, info, &DataType::Boolean)),
+];
+
+/// The only argument itself, if it has the wanted type already.
+pub(super) fn same(args: &[Expr], info: &SimplifyContext, wanted: &DataType) -> Result<Option<Expr>> {
+    let [only] = args else { return Ok(None) };
+    Ok((info.get_data_type(only)? == *wanted).then(|| only.clone()))
+}
+
+fn to_varchar(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let array = &args[0];
+    let text = match array.data_type() {
+        DataType::Timestamp(..) | DataType::Date32 => return time::formatted(array, args.get(1)),
+        DataType::Struct(_) | DataType::List(_) | DataType::LargeList(_) => json_texts(array)?,
+        DataType::Float32 | DataType::Float64 => {
+            let numbers = cast(array, &DataType::Float64)?;
+            numbers.as_primitive::<Float64Type>().iter().map(|number| number.map(|n| n.to_string())).collect()
+        }
+        _ => texts(array)?,
+    };
+    Ok(Arc::new(text))
+}
+
+/// Whole numbers; fractions are rounded away from zero at the half, as Snowflake's `number` does.
+fn to_number(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
+    let array = &args[0];
+    let rounded = |number: f64| {
+        let fits = number.is_finite() && number.abs() < 9.2e18;
+        fits.then(|| number.round() as i64)
+    };
+    match array.data_type() {
+        data_type if data_type.is_integer() || *data_type == DataType::Boolean => Ok(cast(array, &DataType::Int64)?),
+        data_type if data_type.is_floating() => {
+            let numbers = cast(array, &DataType::Float64)?;
+            Ok(Arc::new(
+                numbers.as_primitive::<Float64Type>().iter().map(|n| n.and_then(rounded)).collect::<Int64Array>(),
+            ))
+        }
+        DataType::Timestamp(..) => {
+            let micros = cast(&cast(array, &crate::query::schema::timestamp_type())?, &DataType::Int64)?;
+            let micros = super::wholes(&micros)?;
+            Ok(Arc::new(micros.iter().map(|n| n.map(|n| n.div_euclid(1_000_000))).collect::<Int64Array>()))
+        }
+        _ => {
+            let texts = texts(array)?;
+            let mut numbers = Vec::with_capacity(texts.len());
+            for row in 0..texts.len() {
+                let Some(text) = at(&texts, row).map(str::trim) else {
+                    numbers.push(None);
+                    continue;
+                };
+                let number = text.parse::<i64>().ok().or_else(|| text.parse::<f64>().ok().and_then(rounded));
+                if number.is_none() && !lenient {
+                    return exec_err!("to_number: {text:?} is no number; try_to_number gives null instead");
+                }
+                numbers.push(number);
+            }
+            Ok(Arc::new(Int64Array::from(numbers)))
+        }
+    }
+}
+
+fn to_double(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
+    let array = &args[0];
+    if array.data_type().is_numeric() {
+        return Ok(cast(array, &DataType::Float64)?);
+    }
+    let texts = texts(array)?;
+    let mut numbers = Vec::with_capacity(texts.len());
+    for row in 0..texts.len() {
+        let Some(text) = at(&texts, row).map(str::trim) else {
+            numbers.push(None);
+            continue;
+        };
+        let number = text.parse::<f64>().ok();
+        if number.is_none() && !lenient {
+            return exec_err!("to_double: {text:?} is no number; try_to_double gives null instead");
+        }
+        numbers.push(number);
+    }
+    Ok(Arc::new(Float64Array::from(numbers)))
+}
+
+fn to_boolean(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
+    let array = &args[0];
+    if array.data_type().is_numeric() {
+        return Ok(cast(array, &DataType::Boolean)?);
+    }
+    let texts: StringArray = texts(array)?;
+    let mut answers = Vec::with_capacity(texts.len());
+    for row in 0..texts.len() {
+        let Some(text) = at(&texts, row).map(|text| text.trim().to_lowercase()) else {
+            answers.push(None);
+            continue;
+        };
+        let answer = match text.as_str() {
+            "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+            "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+            _ => None,
+        };
+        if answer.is_none() && !lenient {
+            return exec_err!("to_boolean: {text:?} is neither true nor false; try_to_boolean gives null instead");
+        }
+        answers.push(answer);
+    }
+    Ok(Arc::new(BooleanArray::from(answers)))
+}

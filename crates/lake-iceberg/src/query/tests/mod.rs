@@ -1,0 +1,7 @@
+//! Queries over small tables, made of plain Parquet files.
+
+mod answers;
+mod faults;
+mod fixture;
+mod published;
+mod pushdown;
