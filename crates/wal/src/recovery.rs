@@ -43,13 +43,14 @@ pub(crate) fn recover(fs: &dyn Fs, dir: &Path, consumed: Position) -> Result<Rec
     fs.create_dir(dir).map_err(|source| WalError::io("make", dir, source))?;
     let mut numbers = list(fs, dir)?;
     remove_consumed(fs, dir, &mut numbers, consumed)?;
+    let unfinished = remove_unfinished(fs, dir, &mut numbers)?;
 
     let mut recovery = Recovery::default();
     let mut segments = BTreeMap::new();
     let mut newest: Option<(u64, Arc<dyn File>, Tail)> = None;
     // The lowest sequence number that certainly was not used before the current segment.
     let mut unused_seq = 1;
-    let mut used_number = consumed.segment;
+    let used_number = consumed.segment.max(unfinished.map_or(0, |number| number - 1));
     for (index, &number) in numbers.iter().enumerate() {
         let last = index + 1 == numbers.len();
         let path = segment::path(dir, number);
@@ -57,12 +58,6 @@ pub(crate) fn recover(fs: &dyn Fs, dir: &Path, consumed: Position) -> Result<Rec
         let file = fs.open(&path).map_err(failed)?;
         let mut len = file.size().map_err(failed)?;
         let (header, damaged_copies) = Header::read(&*file, number).map_err(failed)?;
-        if last && len <= DATA_START && !damaged_copies.is_empty() {
-            // A segment whose making was interrupted: no entry was ever in it.
-            fs.remove(&path).and_then(|()| fs.sync_dir(dir)).map_err(|source| WalError::io("remove", &path, source))?;
-            used_number = used_number.max(number - 1);
-            continue;
-        }
         if let Some(header) = header.filter(|header| header.format > FORMAT) {
             return Err(WalError::Newer { path, found: header.format, known: FORMAT });
         }
@@ -85,7 +80,7 @@ pub(crate) fn recover(fs: &dyn Fs, dir: &Path, consumed: Position) -> Result<Rec
         }
         let tail = match header.filter(|_| last) {
             Some(header) => {
-                let tail = settle_tail(&file, header, len, &mut recovery).map_err(failed)?;
+                let tail = settle_tail(&file, header, len, unfinished.is_some(), &mut recovery).map_err(failed)?;
                 unused_seq = tail.next_seq;
                 len = tail.len;
                 tail
@@ -137,8 +132,31 @@ fn remove_consumed(fs: &dyn Fs, dir: &Path, numbers: &mut Vec<u64>, consumed: Po
     fs.sync_dir(dir).map_err(|source| WalError::io("sync", dir, source))
 }
 
-/// Finds the newest segment's last record, cuts off what is behind it and makes the rest durable.
-fn settle_tail(file: &Arc<dyn File>, header: Header, len: u64, recovery: &mut Recovery) -> std::io::Result<Tail> {
+/// Removes the newest segment if its making was interrupted: no entry was ever in it.
+fn remove_unfinished(fs: &dyn Fs, dir: &Path, numbers: &mut Vec<u64>) -> Result<Option<u64>, WalError> {
+    let Some(&number) = numbers.last() else { return Ok(None) };
+    let path = segment::path(dir, number);
+    let read = |source| WalError::io("read", &path, source);
+    let file = fs.open(&path).map_err(read)?;
+    let len = file.size().map_err(read)?;
+    let (_, damaged_copies) = Header::read(&*file, number).map_err(read)?;
+    if len > DATA_START || damaged_copies.is_empty() {
+        return Ok(None);
+    }
+    fs.remove(&path).and_then(|()| fs.sync_dir(dir)).map_err(|source| WalError::io("remove", &path, source))?;
+    numbers.pop();
+    Ok(Some(number))
+}
+
+/// Finds the newest segment's last record, cuts off what is behind it and makes the rest durable. If it was `full`, the
+/// next one was being made and all of it had been synced: what is behind its last record is damage.
+fn settle_tail(
+    file: &Arc<dyn File>,
+    header: Header,
+    len: u64,
+    full: bool,
+    recovery: &mut Recovery,
+) -> std::io::Result<Tail> {
     let mut scan = Scan::new(Arc::clone(file), header);
     let mut at = DATA_START;
     let mut next_seq = header.first_seq;
@@ -166,6 +184,12 @@ fn settle_tail(file: &Arc<dyn File>, header: Header, len: u64, recovery: &mut Re
         }
     }
     let empty = len <= DATA_START;
+    if at < len && full {
+        let (segment, offset, bytes) = (header.number, at, len - at);
+        recovery.corrupt.push(Damage { segment, offset, bytes, entries: None, acknowledged: true });
+        next_seq += bytes / FRAME + 1;
+        at = len;
+    }
     if at < len {
         recovery.truncated_bytes = len - at;
         file.set_len(at)?;

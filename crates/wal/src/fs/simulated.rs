@@ -45,8 +45,16 @@ struct Disk {
     durable_names: BTreeMap<PathBuf, usize>,
     capacity: Option<u64>,
     calls: BTreeMap<Operation, u64>,
-    faults: BTreeMap<(Operation, u64), io::ErrorKind>,
+    faults: BTreeMap<(Operation, u64), Fault>,
+    /// Between an injected power cut and the crash that the test says.
+    off: bool,
     random: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Error(io::ErrorKind),
+    PowerCut { seed: u64 },
 }
 
 #[derive(Debug, Default)]
@@ -67,36 +75,34 @@ impl SimulatedFs {
         Self::default()
     }
 
-    /// Cuts the power: what was not synced survives by chance. Open handles are dead afterwards, faults are gone.
+    /// Cuts the power and brings it back: what was not synced survives by chance. Open handles are dead afterwards,
+    /// faults are gone.
     pub fn crash(&self, seed: u64) {
-        let mut dice = Dice(seed);
         let mut disk = self.disk();
-        disk.boot += 1;
-        disk.faults.clear();
-        // Some crashes keep everything or nothing, most keep a part.
-        let keep = [0, 256, 128, 20, 236][dice.below(5)];
-        let changed: BTreeSet<PathBuf> = disk.names.keys().chain(disk.durable_names.keys()).cloned().collect();
-        for path in changed {
-            let (seen, durable) = (disk.names.get(&path).copied(), disk.durable_names.get(&path).copied());
-            if seen == durable || !dice.chance(keep) {
-                continue;
-            }
-            match seen {
-                Some(inode) => disk.durable_names.insert(path, inode),
-                None => disk.durable_names.remove(&path),
-            };
-        }
-        disk.names = disk.durable_names.clone();
-        for inode in &mut disk.inodes {
-            inode.crash(&mut dice, keep);
-        }
+        disk.crash(seed);
+        disk.off = false;
+    }
+
+    /// The power goes off in the n-th call of the operation from now, counted from 1; every call fails until
+    /// [`SimulatedFs::crash`] brings it back.
+    pub fn cut_power_at(&self, operation: Operation, nth: u64, seed: u64) {
+        self.inject(operation, nth, Fault::PowerCut { seed });
+    }
+
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.disk().off
     }
 
     /// The n-th call of the operation from now, counted from 1, fails. Only this one.
     pub fn fail(&self, operation: Operation, nth: u64, kind: io::ErrorKind) {
+        self.inject(operation, nth, Fault::Error(kind));
+    }
+
+    fn inject(&self, operation: Operation, nth: u64, fault: Fault) {
         let mut disk = self.disk();
         let call = disk.calls.get(&operation).copied().unwrap_or(0) + nth;
-        disk.faults.insert((operation, call), kind);
+        disk.faults.insert((operation, call), fault);
     }
 
     /// How often the operation was called.
@@ -140,12 +146,54 @@ impl SimulatedFs {
 }
 
 impl Disk {
+    fn crash(&mut self, seed: u64) {
+        let mut dice = Dice(seed);
+        self.boot += 1;
+        self.faults.clear();
+        // Some crashes keep everything or nothing, most keep a part.
+        let keep = [0, 256, 128, 20, 236][dice.below(5)];
+        let changed: BTreeSet<PathBuf> = self.names.keys().chain(self.durable_names.keys()).cloned().collect();
+        for path in changed {
+            let (seen, durable) = (self.names.get(&path).copied(), self.durable_names.get(&path).copied());
+            if seen == durable || !dice.chance(keep) {
+                continue;
+            }
+            match seen {
+                Some(inode) => self.durable_names.insert(path, inode),
+                None => self.durable_names.remove(&path),
+            };
+        }
+        self.names = self.durable_names.clone();
+        for inode in &mut self.inodes {
+            inode.crash(&mut dice, keep);
+        }
+    }
+
     fn call(&mut self, operation: Operation) -> io::Result<()> {
+        match self.fault(operation)? {
+            Some(fault) => Err(self.strike(fault)),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a call and says what hits it.
+    fn fault(&mut self, operation: Operation) -> io::Result<Option<Fault>> {
+        if self.off {
+            return Err(powerless());
+        }
         let call = self.calls.entry(operation).or_insert(0);
         *call += 1;
-        match self.faults.remove(&(operation, *call)) {
-            Some(kind) => Err(kind.into()),
-            None => Ok(()),
+        Ok(self.faults.remove(&(operation, *call)))
+    }
+
+    fn strike(&mut self, fault: Fault) -> io::Error {
+        match fault {
+            Fault::Error(kind) => kind.into(),
+            Fault::PowerCut { seed } => {
+                self.crash(seed);
+                self.off = true;
+                powerless()
+            }
         }
     }
 
@@ -233,6 +281,10 @@ impl Inode {
     }
 }
 
+fn powerless() -> io::Error {
+    io::Error::other("the power went off")
+}
+
 fn put_sector(bytes: &mut [u8], sector: usize, version: &[u8]) {
     let start = sector * SECTOR;
     let end = bytes.len().min(start + SECTOR);
@@ -256,7 +308,7 @@ impl Handle {
     }
 
     fn alive(&self, disk: &Disk) -> io::Result<()> {
-        if disk.boot == self.boot { Ok(()) } else { Err(io::Error::other("the power went off")) }
+        if disk.boot == self.boot { Ok(()) } else { Err(powerless()) }
     }
 }
 
@@ -267,6 +319,9 @@ impl Fs for SimulatedFs {
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let disk = self.disk();
+        if disk.off {
+            return Err(powerless());
+        }
         let inside = disk.names.keys().filter(|path| path.parent() == Some(dir));
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
@@ -331,12 +386,12 @@ impl File for Handle {
         let offset = usize::try_from(offset).expect("files are small");
         let mut disk = self.disk.disk();
         self.alive(&disk)?;
-        let injected = disk.call(Operation::Write);
+        let fault = disk.fault(Operation::Write)?;
         let free = disk.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(disk.used()));
         let inode = &mut disk.inodes[self.inode];
-        if injected.is_err() {
+        if let Some(fault) = fault {
             inode.write(offset, &bytes[..bytes.len() / 2]);
-            return injected;
+            return Err(disk.strike(fault));
         }
         let room = inode.seen.len().saturating_sub(offset).saturating_add(usize::try_from(free).unwrap_or(usize::MAX));
         if bytes.len() > room {
@@ -366,6 +421,7 @@ impl File for Handle {
         self.alive(&disk)?;
         let outcome = disk.call(Operation::Sync);
         let inode = &mut disk.inodes[self.inode];
+        // After a power cut there is nothing left to put into limbo.
         if outcome.is_ok() {
             inode.sync();
         } else {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -43,7 +43,12 @@ pub(crate) fn read_all(wal: &Wal, from: Position) -> (Vec<Entry>, Vec<WalError>)
     for item in wal.read_from(from) {
         match item {
             Ok(entry) => entries.push(entry),
-            Err(error) => errors.push(error),
+            Err(error @ WalError::Damaged(_)) => errors.push(error),
+            // The same place would be tried again.
+            Err(error) => {
+                errors.push(error);
+                break;
+            }
         }
         assert!(errors.len() < 10_000, "reading does not end");
     }
@@ -73,18 +78,24 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Appends all at once, so that they form groups, and answers for each.
 pub(crate) fn append_all(wal: &Wal, entries: Vec<Bytes>) -> Vec<Result<Position, WalError>> {
-    let mut answers: Vec<_> = entries.into_iter().map(|entry| Box::pin(wal.append(entry))).collect();
-    // The first poll of each puts it into the queue.
+    queue_all(wal, entries).into_iter().map(block_on).collect()
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Position, WalError>> + 'a>>;
+
+/// Puts all into the queue and gives the answers to wait for.
+pub(crate) fn queue_all(wal: &Wal, entries: Vec<Bytes>) -> Vec<Answer<'_>> {
     let mut context = Context::from_waker(Waker::noop());
-    let first: Vec<_> = answers.iter_mut().map(|answer| answer.as_mut().poll(&mut context)).collect();
-    let mut results = Vec::with_capacity(first.len());
-    for (answer, first) in answers.into_iter().zip(first) {
-        results.push(match first {
-            Poll::Ready(result) => result,
-            Poll::Pending => block_on(answer),
-        });
+    let mut answers: Vec<Answer<'_>> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mut answer: Answer<'_> = Box::pin(wal.append(entry));
+        // The first poll queues the entry. An answer that is there already is kept.
+        if let Poll::Ready(result) = answer.as_mut().poll(&mut context) {
+            answer = Box::pin(std::future::ready(result));
+        }
+        answers.push(answer);
     }
-    results
+    answers
 }
 
 /// A small generator (`SplitMix64`).
