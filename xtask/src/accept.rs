@@ -1,1 +1,98 @@
-//! `./x accept`: the proofs that take longer than a change should wait.
+//! `./x accept`: the proofs that take longer than a change should wait, on the release build and on real logs.
+//!
+//! Each is a program of its own that prints what it saw and fails if that is wrong.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::build::{Profile, build};
+use crate::python;
+use crate::run::{cargo, run};
+
+/// What a proof may use.
+struct Ground {
+    binary: PathBuf,
+    /// Real logs, of `UNCIA_SAMPLE_DATA` or beside the checkout.
+    samples: Option<PathBuf>,
+    python: PathBuf,
+}
+
+type Proof = (&'static str, fn(&Ground) -> Result<()>);
+
+/// All proofs, cheap ones first.
+const PROOFS: &[Proof] = &[
+    ("hostile-rules", hostile_rules),
+    ("power-loss", power_loss),
+    ("bad-input", bad_input),
+    ("real-logs", real_logs),
+    ("matches", matches),
+    ("kill", kill),
+];
+
+pub(crate) fn accept(filter: Option<&str>) -> Result<()> {
+    let binary = std::path::absolute(build(Profile::Release)?)?;
+    let ground = Ground { binary, samples: sample_data(), python: python::test_environment()? };
+    if ground.samples.is_none() {
+        eprintln!("x: no sample logs: set UNCIA_SAMPLE_DATA to their folder; the proofs on real logs are skipped");
+    }
+    let mut failed = Vec::new();
+    for (name, proof) in PROOFS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
+        println!("\n== {name}");
+        if let Err(error) = proof(&ground) {
+            println!("== {name} FAILED: {error:#}");
+            failed.push(*name);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// The folder of real logs that tests and benches run on.
+pub(crate) fn sample_data() -> Option<PathBuf> {
+    let named = std::env::var_os("UNCIA_SAMPLE_DATA").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| PathBuf::from("../shared/data"));
+    std::path::absolute(folder).ok().filter(|folder| folder.is_dir())
+}
+
+/// Rules that loop, crash, eat memory: beside good ones, on the engine as it ships.
+fn hostile_rules(_: &Ground) -> Result<()> {
+    run(&mut cargo(["nextest", "run", "--locked", "-p", "uncia-detection", "hostile"]))
+}
+
+/// The simulated file system that loses unsynced writes, many more seeds than in a test run.
+fn power_loss(_: &Ground) -> Result<()> {
+    run(cargo(["nextest", "run", "--locked", "--release", "-p", "uncia-wal"]).env("PROPTEST_CASES", "20000"))
+}
+
+fn bad_input(ground: &Ground) -> Result<()> {
+    script(ground, "accept_bad_input.py", &[])
+}
+
+fn real_logs(ground: &Ground) -> Result<()> {
+    let Some(samples) = &ground.samples else { return Ok(()) };
+    script(ground, "accept_real_logs.py", &[samples.clone()])
+}
+
+fn matches(ground: &Ground) -> Result<()> {
+    let Some(samples) = &ground.samples else { return Ok(()) };
+    let Some(content) = std::env::var_os("PANTHER_ANALYSIS_DIR") else {
+        println!("skipped: set PANTHER_ANALYSIS_DIR to a checkout of panther-analysis");
+        return Ok(());
+    };
+    script(ground, "accept_matches.py", &[samples.clone(), content.into()])
+}
+
+fn kill(ground: &Ground) -> Result<()> {
+    let Some(samples) = &ground.samples else { return Ok(()) };
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(samples.join("zeek-json"))? {
+        logs.push(entry?.path());
+    }
+    logs.sort();
+    script(ground, "accept_kill.py", &logs)
+}
+
+fn script(ground: &Ground, name: &str, arguments: &[PathBuf]) -> Result<()> {
+    run(Command::new(&ground.python).arg(format!("xtask/python/{name}")).arg(&ground.binary).args(arguments))
+}

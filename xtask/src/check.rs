@@ -24,7 +24,9 @@ pub(crate) fn test(quick: bool, filter: Option<&str>) -> Result<()> {
         eprintln!("x: cargo-nextest is not installed; the tests run with cargo test instead");
         cargo(["test", "--locked", "--workspace"])
     };
-    tests.env("UNCIA_TEST_PYTHON", &python).env("UNCIA_BINARY", std::path::absolute(Profile::Dev.directory().join("uncia"))?);
+    tests
+        .env("UNCIA_TEST_PYTHON", &python)
+        .env("UNCIA_BINARY", std::path::absolute(Profile::Dev.directory().join("uncia"))?);
     tests.args(filter);
     run(&mut tests)?;
     python::event_tests(&Profile::Dev.directory())

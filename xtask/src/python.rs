@@ -27,7 +27,15 @@ pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]))?;
+    run(Command::new(&python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        requirements,
+    ]))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)
 }
@@ -35,5 +43,7 @@ pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
 /// The unit tests of the native event classes, in the system's python3.
 pub(crate) fn event_tests(directory: &Path) -> Result<()> {
     let library = std::path::absolute(directory.join("lib/uncia"))?;
-    run(Command::new("python3").args(["-m", "unittest", "discover", "-s", "crates/pyworker/tests"]).env("PYTHONPATH", library))
+    run(Command::new("python3")
+        .args(["-m", "unittest", "discover", "-s", "crates/pyworker/tests"])
+        .env("PYTHONPATH", library))
 }

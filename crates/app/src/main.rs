@@ -1,1 +1,118 @@
-fn main(){}
+//! The binary `uncia`: the command line over everything else. It composes and prints; what is done is done elsewhere.
+
+#![expect(clippy::print_stderr, reason = "a command-line tool talks")]
+
+mod cli;
+mod commands;
+mod config;
+mod content;
+mod data_dir;
+mod demo;
+mod exit;
+mod output;
+mod product;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Alerts, Cli, Command, ConfigCommand, Global, Schema};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::product::{Product, Purpose};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.global.verbose);
+    // One TLS provider for the process; the only way this fails is a second call.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("uncia: cannot start: {error}");
+            return Exit::Unavailable.into();
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("uncia: {}", sentence(&error));
+            exit::code_of(&error).into()
+        }
+    }
+}
+
+/// The error and its causes, each said once.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+async fn run(cli: Cli) -> Result<Exit> {
+    let global = &cli.global;
+    let format = global.format();
+    let config = Config::load(global.config.as_deref(), std::env::vars());
+    match &cli.command {
+        Command::Version => commands::doctor::version(format),
+        Command::Config(ConfigCommand::Check) => commands::config::check(&config?),
+        Command::Config(ConfigCommand::Show) => commands::config::show(global, &config?),
+        Command::Doctor => commands::doctor::doctor(&config?, &data_dir(global)?).await,
+        Command::Demo(arguments) => commands::demo::demo(config?, global, arguments).await,
+        Command::Serve(arguments) => commands::serve::serve(config?, &data_dir(global)?, arguments).await,
+        Command::Ingest(arguments) => commands::ingest::ingest(config?, &data_dir(global)?, arguments, format).await,
+        Command::Test(arguments) => commands::detections::test(&config?, arguments, format).await,
+        Command::Conformance(arguments) => commands::detections::conformance(&config?, arguments, format).await,
+        Command::Schema(Schema::List) => commands::schema::list(&config?, format),
+        Command::Schema(Schema::Show { log_type }) => commands::schema::show(&config?, log_type, format),
+        Command::Schema(Schema::Parse(arguments)) => commands::schema::parse(&config?, arguments),
+        Command::Schema(Schema::Test { paths }) => commands::schema::test(&config?, paths),
+        Command::Query(arguments) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::query::query(&product, arguments, format).await
+        }
+        Command::Tables => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::query::tables(&product, format).await
+        }
+        Command::Alerts(command) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            match command {
+                Alerts::List(arguments) => commands::alerts::list(product.store(), arguments, format).await,
+                Alerts::Show { id } => commands::alerts::show(product.store(), id, format).await,
+                Alerts::Update { id, status } => commands::alerts::update(product.store(), id, status).await,
+            }
+        }
+    }
+}
+
+fn data_dir(global: &Global) -> Result<PathBuf> {
+    if let Some(dir) = &global.data_dir {
+        return Ok(dir.clone());
+    }
+    let base = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    let none = || exit::ExitError::configuration("no data directory: give --data-dir or set UNCIA_DATA_DIR");
+    Ok(base.ok_or_else(none)?.join("uncia"))
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info,datafusion=warn",
+        _ => "debug,datafusion=info",
+    };
+    let filter = EnvFilter::try_from_env("UNCIA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

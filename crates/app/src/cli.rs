@@ -1,0 +1,228 @@
+//! The command line: every command, its arguments and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Format;
+
+#[derive(Parser)]
+#[command(
+    name = "uncia",
+    version,
+    about = "Security data lake and detection engine",
+    long_about = "Uncia turns raw logs into typed events in open Iceberg tables, judges them by Python rules as they are \
+                  in panther-analysis, and raises alerts. One binary, your own machine.\n\nTry `uncia demo` first.",
+    after_help = "Exit codes: 0 ok, 1 failed or found, 2 usage, 3 configuration, 4 authentication, 5 unavailable."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Where state lives [default: $XDG_DATA_HOME/uncia].
+    #[arg(long, global = true, env = "UNCIA_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file (TOML).
+    #[arg(long, global = true, env = "UNCIA_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON where a person would see a table (= --format json).
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Form of the answer.
+    #[arg(long, global = true, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Say more; twice: say everything.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+impl Global {
+    pub(crate) fn format(&self) -> Format {
+        self.format.unwrap_or(if self.json { Format::Json } else { Format::Table })
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.format() != Format::Table
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Play an attack on an AWS and a Snowflake account through the real walk; needs nothing beforehand.
+    Demo(Demo),
+    /// Run the product: sources, the walk, alerts out.
+    Serve(Serve),
+    /// Take files (or `-` for stdin) through the whole walk, once.
+    #[command(
+        after_help = "Examples:\n  uncia ingest --log-type AWS.CloudTrail logs/*.json.gz\n  uncia ingest /var/log/zeek\n  \
+                            zcat okta.ndjson.gz | uncia ingest --log-type Okta.SystemLog -"
+    )]
+    Ingest(Ingest),
+    /// Run one SQL statement (Snowflake dialect) over the lake.
+    #[command(
+        after_help = "Examples:\n  uncia query \"SELECT eventName, count(*) FROM logs.aws_cloudtrail GROUP BY 1 ORDER BY 2 DESC\"\n  \
+                            uncia query --format ndjson \"SELECT * FROM views.all_logs WHERE array_contains('203.0.113.7'::variant, p_any_ip_addresses)\""
+    )]
+    Query(Query),
+    /// List the lake's tables with rows, files and bytes.
+    Tables,
+    /// Triage alerts.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Run the unit tests of detections.
+    #[command(
+        after_help = "Examples:\n  uncia test --path rules/aws_cloudtrail_rules\n  uncia test --filter Severity=High --json"
+    )]
+    Test(Test),
+    /// Run every unit test of a detection repository and count verdicts per analysis type.
+    Conformance(Conformance),
+    /// Schemas of log types.
+    #[command(subcommand)]
+    Schema(Schema),
+    /// The configuration as it is understood.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at what the product needs: interpreter, extension, directory, content.
+    Doctor,
+    /// Print version and build.
+    Version,
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// End by itself once the story is told.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Another seed tells the same story with other background.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Play these logs instead of the story.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Address of the HTTP sources [default: the configuration's http.listen].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Ingest {
+    /// Files and folders; `-` is stdin.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only these log types; otherwise every known one is tried.
+    #[arg(long = "log-type", value_name = "TYPE")]
+    pub(crate) log_types: Vec<String>,
+    /// Name of the source that the rows carry.
+    #[arg(long, default_value = "ingest", value_name = "NAME")]
+    pub(crate) source: String,
+    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
+    #[arg(long, default_value = "auto", value_name = "STREAM")]
+    pub(crate) stream: String,
+    /// Folder of detections in the layout of panther-analysis, in addition to the configured ones.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) detections: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Query {
+    /// The statement; `-` reads it from stdin.
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Alerts {
+    /// Newest first.
+    List(AlertsList),
+    /// One alert with everything known of it.
+    Show { id: String },
+    /// Change an alert's status.
+    Update {
+        id: String,
+        /// OPEN, TRIAGED, CLOSED or RESOLVED.
+        #[arg(long)]
+        status: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct AlertsList {
+    /// OPEN, TRIAGED, CLOSED or RESOLVED.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// INFO, LOW, MEDIUM, HIGH or CRITICAL.
+    #[arg(long)]
+    pub(crate) severity: Option<String>,
+    /// Only alerts of this detection.
+    #[arg(long)]
+    pub(crate) detection: Option<String>,
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Test {
+    /// The repository or a folder of it.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub(crate) path: PathBuf,
+    /// Only detections with this value, e.g. Severity=High, RuleID=…, Enabled!=true.
+    #[arg(long, value_name = "K=V")]
+    pub(crate) filter: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Conformance {
+    /// The repository.
+    #[arg(env = "PANTHER_ANALYSIS_DIR", value_name = "DIR")]
+    pub(crate) path: PathBuf,
+    /// Turn this many expected results round, to see that exactly these fail.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) flip: usize,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Schema {
+    /// All known log types.
+    List,
+    /// One schema's columns.
+    Show { log_type: String },
+    /// Print the normal form of events, as rules see it, one JSON object a line.
+    Parse(Parse),
+    /// Check schema files: load them and compare their samples with what they expect.
+    Test { paths: Vec<PathBuf> },
+}
+
+#[derive(Args)]
+pub(crate) struct Parse {
+    /// Files and folders; `-` is stdin.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only these log types; otherwise every known one is tried.
+    #[arg(long = "log-type", value_name = "TYPE")]
+    pub(crate) log_types: Vec<String>,
+    /// The source's name, which is a part of every `p_row_id`.
+    #[arg(long, default_value = "ingest", value_name = "NAME")]
+    pub(crate) source: String,
+    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
+    #[arg(long, default_value = "auto", value_name = "STREAM")]
+    pub(crate) stream: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what is wrong with the configuration, or that nothing is.
+    Check,
+    /// Print it with defaults and overrides applied; secrets stay references.
+    Show,
+}

@@ -1,0 +1,97 @@
+//! `uncia test` and `uncia conformance`: the unit tests that detections carry, run by the engine that runs them in earnest.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use uncia_detection::{
+    Conformance, Content, ContentRoot, Filter, MemoryCache, Program, Rendering, TestOptions, TestReport,
+    flip_expectations, test_content,
+};
+
+use crate::cli;
+use crate::config::Config;
+use crate::exit::{Exit, ExitError};
+use crate::output::{Format, Rows, write_out};
+use crate::product::start_engine;
+
+/// `uncia test`
+pub(crate) async fn test(config: &Config, arguments: &cli::Test, format: Format) -> Result<Exit> {
+    let filters = arguments.filter.iter().map(|filter| filter.parse::<Filter>());
+    let filters: Vec<Filter> =
+        filters.collect::<Result<_, _>>().map_err(|error| ExitError::configuration(error.to_string()))?;
+    let content = load(&arguments.path)?;
+    let report = run(config, &content, &TestOptions { filters, ..TestOptions::default() }).await?;
+    let mut text = String::new();
+    if format == Format::Table {
+        let rendering = Rendering { colour: std::io::stdout().is_terminal(), failures_only: false };
+        text.extend(report.detections.iter().map(|detection| rendering.detection(detection)));
+        text += &rendering.summary(&report, &arguments.path.display().to_string());
+    } else {
+        for row in report.rows() {
+            text += &serde_json::to_string(&row)?;
+            text.push('\n');
+        }
+        // Machines read tests; what is wrong with the content itself is still said.
+        for problem in &report.problems {
+            eprintln!("uncia: {problem}");
+        }
+    }
+    write_out(text.as_bytes())?;
+    Ok(if report.is_success() { Exit::Ok } else { Exit::Failed })
+}
+
+/// `uncia conformance`
+pub(crate) async fn conformance(config: &Config, arguments: &cli::Conformance, format: Format) -> Result<Exit> {
+    let mut content = load(&arguments.path)?;
+    let flips = flip_expectations(&mut content, arguments.flip, arguments.seed);
+    let report = run(config, &content, &TestOptions::default()).await?;
+    let conformance = Conformance::of(&report);
+    if format == Format::Table {
+        write_out(conformance.to_string().as_bytes())?;
+    } else {
+        let mut rows = Rows::new(&["type", "detections", "passed", "failed", "not_run"]);
+        for (kind, tally) in &conformance.by_type {
+            rows.rows.push(vec![
+                kind.as_str().into(),
+                tally.detections.into(),
+                tally.passed.into(),
+                tally.failed.into(),
+                tally.not_run.into(),
+            ]);
+        }
+        rows.print(format)?;
+    }
+    let failed = conformance.total().failed;
+    if !flips.is_empty() {
+        eprintln!("{} expected results were turned round, {failed} tests failed", flips.len());
+    }
+    let rendering = Rendering { colour: std::io::stderr().is_terminal(), failures_only: true };
+    if flips.is_empty() {
+        report.detections.iter().for_each(|detection| eprint!("{}", rendering.detection(detection)));
+    }
+    Ok(if failed == flips.len() && report.invalid() == 0 { Exit::Ok } else { Exit::Failed })
+}
+
+fn load(path: &Path) -> Result<Content> {
+    path.metadata().with_context(|| format!("cannot read the detections in {}", path.display()))?;
+    Ok(Content::load([ContentRoot::from(path)]))
+}
+
+async fn run(config: &Config, content: &Content, options: &TestOptions) -> Result<TestReport> {
+    let engine = start_engine(config, Program::from(content), Arc::new(MemoryCache::default())).await?;
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} tests {elapsed}") {
+        bar.set_style(style);
+    }
+    let report = test_content(content, &engine, options, &|progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    })
+    .await;
+    bar.finish_and_clear();
+    engine.shutdown().await;
+    Ok(report)
+}

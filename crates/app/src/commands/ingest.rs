@@ -1,0 +1,181 @@
+//! `uncia ingest`: files or stdin through the whole walk, once. Returns when the rows can be queried and the alerts are
+//! stored. What an earlier run committed of a file, by its content, is not done again.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use uncia_model::{LogType, SourceId, SystemClock};
+use uncia_pipeline::batch::RawBatch;
+use uncia_pipeline::{BatchLimits, Batcher, Input, Summary, Walk};
+use uncia_processing::{StreamType, StreamTypeError};
+use uncia_sources::FileInput;
+
+use crate::cli;
+use crate::config::Config;
+use crate::content;
+use crate::exit::{Exit, ExitError};
+use crate::output::{Format, Rows, write_out};
+use crate::product::{Product, Purpose};
+
+/// What to take in, and as what.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) log_types: Vec<LogType>,
+    pub(crate) source: SourceId,
+    pub(crate) stream: StreamType,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { paths: Vec::new(), log_types: Vec::new(), source: SourceId::from("ingest"), stream: StreamType::Auto }
+    }
+}
+
+pub(crate) async fn ingest(config: Config, root: &Path, arguments: &cli::Ingest, format: Format) -> Result<Exit> {
+    let plan = Plan {
+        paths: arguments.paths.clone(),
+        log_types: arguments.log_types.iter().map(LogType::new).collect(),
+        source: SourceId::from(arguments.source.as_str()),
+        stream: arguments
+            .stream
+            .parse()
+            .map_err(|error: StreamTypeError| ExitError::configuration(error.to_string()))?,
+    };
+    check_log_types(&config, &plan.log_types)?;
+    let (inputs, unread) = found_files(&plan.paths)?;
+    let product = Product::open(root, Purpose::Write).await?;
+    let content = content::detections(&config, &arguments.detections)?;
+    let notice = |text: String| eprintln!("uncia: {text}");
+    let walk = product.walk(&config, &content, Arc::new(SystemClock), &notice).await?;
+    let summary = run(&walk, &config, &plan, inputs)
+        .await
+        .context("stopped; nothing is lost: what was committed stays, and the same command goes on from there")?;
+    if format == Format::Table {
+        write_out(report(&summary).as_bytes())?;
+    } else {
+        write_out(format!("{}\n", serde_json::to_string(&summary)?).as_bytes())?;
+    }
+    Ok(if unread { Exit::Failed } else { Exit::Ok })
+}
+
+fn check_log_types(config: &Config, log_types: &[LogType]) -> Result<()> {
+    let (schemas, _) = content::schemas(&config.schemas.folders)?;
+    match log_types.iter().find(|log_type| schemas.get(log_type).is_none()) {
+        Some(unknown) => {
+            Err(ExitError::configuration(format!("there is no log type {unknown}; `uncia schema list` shows them")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The files that the paths name; what is skipped is said, and naming no log at all is an error.
+pub(crate) fn found_files(paths: &[PathBuf]) -> Result<(Vec<FileInput>, bool)> {
+    let (inputs, problems) = uncia_sources::discover(paths);
+    for problem in &problems {
+        eprintln!("uncia: {problem}");
+    }
+    if inputs.is_empty() {
+        anyhow::bail!("there is no log to take in");
+    }
+    Ok((inputs, problems.iter().any(uncia_sources::FileProblem::is_error)))
+}
+
+/// Takes the files through the walk, with a progress bar for people.
+pub(crate) async fn run(walk: &Walk, config: &Config, plan: &Plan, inputs: Vec<FileInput>) -> Result<Summary> {
+    let limits = BatchLimits { bytes: config.batch.max_bytes, records: config.batch.max_records };
+    let bar = progress_bar(&inputs);
+    let (sender, receiver) = mpsc::channel::<RawBatch>(1);
+    let feeding = {
+        let (handle, store, plan, bar) = (Handle::current(), walk.store().clone(), plan.clone(), bar.clone());
+        let received = walk.clock().now();
+        tokio::task::spawn_blocking(move || -> Result<u64> {
+            let mut batcher = Batcher::new(limits);
+            let label: Arc<str> = plan.source.as_str().into();
+            let mut done_before = 0;
+            for input in inputs {
+                bar.set_message(input.place().to_string());
+                let payload = input
+                    .payload(&plan.source, &label, &plan.log_types, received)
+                    .with_context(|| format!("cannot read {}", input.place()))?;
+                let size = payload.bytes.len() as u64;
+                let progress = handle.block_on(store.progress(&plan.source, &payload.origin.key))?;
+                if progress.as_ref().is_some_and(|progress| progress.complete) {
+                    done_before += 1;
+                    bar.inc(size);
+                    continue;
+                }
+                let input = Input::new(payload, &plan.stream, progress.map_or(0, |progress| progress.records));
+                if !batcher.add(input, &mut |batch| sender.blocking_send(batch).is_ok()) {
+                    return Ok(done_before);
+                }
+                bar.inc(size);
+            }
+            if let Some(batch) = batcher.flush() {
+                // The walk ended early if nobody listens; it says why itself.
+                let _ = sender.blocking_send(batch);
+            }
+            Ok(done_before)
+        })
+    };
+    let mut total = Summary::default();
+    let walked = walk.run(receiver, |summary, _| total.add(summary)).await;
+    let fed = feeding.await.context("the reading of files ended abnormally")?;
+    bar.finish_and_clear();
+    walked?;
+    total.files_done_before = fed?;
+    Ok(total)
+}
+
+fn progress_bar(inputs: &[FileInput]) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let size = inputs.iter().map(|input| input.size).sum();
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed} {wide_msg}");
+    ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Rows per log type, as a table.
+pub(crate) fn counts(summary: &Summary) -> Rows {
+    let mut rows = Rows::new(&["log type", "events"]);
+    for (log_type, count) in &summary.events {
+        rows.rows.push(vec![log_type.as_str().into(), (*count).into()]);
+    }
+    rows
+}
+
+/// What a person wants to know of a run.
+fn report(summary: &Summary) -> String {
+    let mut text = String::new();
+    if !summary.events.is_empty() {
+        text += &counts(summary).render(Format::Table, false);
+        text.push('\n');
+    }
+    text += &format!(
+        "{} events, {} failures, {} matches, {} alerts",
+        summary.event_count(),
+        summary.failure_count(),
+        summary.matches,
+        summary.alert_count(),
+    );
+    if summary.detection_errors > 0 {
+        text += &format!(", {} detection errors", summary.detection_errors);
+    }
+    text.push('\n');
+    for (reason, count) in &summary.failures {
+        text += &format!("  {count} {reason}: see monitor.classification_failures\n");
+    }
+    for (severity, count) in summary.alerts.iter().rev() {
+        text += &format!("  {count} {severity}\n");
+    }
+    if summary.files_done_before > 0 {
+        text += &format!("{} files had been taken in before and added nothing\n", summary.files_done_before);
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! One file a command; each gets what it needs passed in and returns an exit code.
+
+pub(crate) mod alerts;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod detections;
+pub(crate) mod doctor;
+pub(crate) mod ingest;
+pub(crate) mod query;
+pub(crate) mod schema;
+pub(crate) mod serve;

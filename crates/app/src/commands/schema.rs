@@ -1,0 +1,124 @@
+//! `uncia schema`: what log types are known, what their tables look like, and whether schema files do what they say.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use uncia_document::Interner;
+use uncia_model::{Clock as _, ColumnType, LogType, SourceId, SystemClock};
+use uncia_processing::{Processed, Processor, Splitter, StreamType, check_sample};
+
+use crate::cli;
+use crate::commands::ingest;
+use crate::config::Config;
+use crate::content;
+use crate::exit::{Exit, ExitError};
+use crate::output::{Format, Rows, write_out};
+
+/// `uncia schema list`
+pub(crate) fn list(config: &Config, format: Format) -> Result<Exit> {
+    let (schemas, errors) = content::schemas(&config.schemas.folders)?;
+    let mut rows = Rows::new(&["log_type", "columns", "description"]);
+    for schema in schemas.iter() {
+        let table = schema.table_schema();
+        let description = table.description.lines().next().unwrap_or_default().to_owned();
+        rows.rows.push(vec![schema.log_type().as_str().into(), table.columns.len().into(), description.into()]);
+    }
+    rows.print(format)?;
+    report(&errors)
+}
+
+/// `uncia schema show`
+pub(crate) fn show(config: &Config, log_type: &str, format: Format) -> Result<Exit> {
+    let (schemas, _) = content::schemas(&config.schemas.folders)?;
+    let Some(schema) = schemas.get(&LogType::from(log_type)) else {
+        return Err(ExitError::configuration(format!(
+            "there is no log type {log_type}; `uncia schema list` shows them"
+        )));
+    };
+    let mut rows = Rows::new(&["column", "type", "required", "description"]);
+    for column in &schema.table_schema().columns {
+        let doc = column.doc.clone().unwrap_or_default();
+        rows.rows.push(vec![
+            column.name.clone().into(),
+            type_name(&column.kind).into(),
+            column.required.into(),
+            doc.lines().next().unwrap_or_default().into(),
+        ]);
+    }
+    rows.print(format)?;
+    Ok(Exit::Ok)
+}
+
+fn type_name(kind: &ColumnType) -> String {
+    match kind {
+        ColumnType::List(element) => format!("list<{}>", type_name(element)),
+        ColumnType::Struct(fields) => {
+            let fields: Vec<_> =
+                fields.iter().map(|field| format!("{}: {}", field.name, type_name(&field.kind))).collect();
+            format!("struct<{}>", fields.join(", "))
+        }
+        plain => format!("{plain:?}").to_lowercase(),
+    }
+}
+
+/// `uncia schema test`
+pub(crate) fn test(config: &Config, paths: &[PathBuf]) -> Result<Exit> {
+    let mut folders = config.schemas.folders.clone();
+    folders.extend(paths.iter().cloned());
+    let (schemas, errors) = content::schemas(&folders)?;
+    let schemas = Arc::new(schemas);
+    let (mut samples, mut wrong) = (0, 0);
+    for schema in schemas.iter() {
+        for sample in schema.samples() {
+            samples += 1;
+            if let Err(error) = check_sample(&schemas, schema, sample) {
+                wrong += 1;
+                eprintln!("{}: sample `{}`: {error}", schema.file(), sample.name);
+            }
+        }
+    }
+    eprintln!("{samples} samples of {} log types: {wrong} differ from what they expect", schemas.len());
+    let loaded = report(&errors)?;
+    Ok(if wrong > 0 { Exit::Failed } else { loaded })
+}
+
+/// `uncia schema parse`: the normal form of events, as rules see it, and the reasons of those that did not become one.
+pub(crate) fn parse(config: &Config, arguments: &cli::Parse) -> Result<Exit> {
+    let (schemas, errors) = content::schemas(&config.schemas.folders)?;
+    let mut exit = report(&errors)?;
+    let stream: StreamType = arguments.stream.parse().map_err(|error| ExitError::configuration(format!("{error}")))?;
+    let log_types: Vec<LogType> = arguments.log_types.iter().map(LogType::new).collect();
+    let source = SourceId::from(arguments.source.as_str());
+    let mut processor = Processor::new(Arc::new(schemas), Interner::new());
+    let now = SystemClock.now();
+    let (inputs, unread) = ingest::found_files(&arguments.paths)?;
+    for input in inputs {
+        let payload = input.payload(&source, &source.as_str().into(), &log_types, now)?;
+        let mut processed = Processed::default();
+        for record in Splitter::records(&payload, &stream) {
+            match record {
+                Ok(record) => processor.process(record, &payload, now, &mut processed),
+                Err(failure) => processed.failures.push(failure),
+            }
+            let mut lines = Vec::new();
+            for event in processed.events.drain(..) {
+                event.document.write_json(&mut lines);
+                lines.push(b'\n');
+            }
+            write_out(&lines)?;
+            for failure in processed.failures.drain(..) {
+                exit = Exit::Failed;
+                eprintln!("{}, record {}: {}", input.place(), failure.ordinal, failure.message);
+            }
+        }
+    }
+    Ok(if unread { Exit::Failed } else { exit })
+}
+
+fn report(errors: &[uncia_processing::SchemaError]) -> Result<Exit> {
+    for error in errors {
+        eprintln!("uncia: {error}");
+    }
+    Ok(if errors.is_empty() { Exit::Ok } else { Exit::Configuration })
+}

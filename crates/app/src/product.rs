@@ -1,0 +1,187 @@
+//! The parts of the product, put together as a command needs them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use uncia_alerting::destinations::Destinations;
+use uncia_alerting::{Deduplicator, Facts, Routes, RuleFacts};
+use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination, Program};
+use uncia_document::Interner;
+use uncia_lake::Lake;
+use uncia_lake_iceberg::IcebergLake;
+use uncia_model::Clock;
+use uncia_pipeline::{Detections, Parts, StoreCache, Walk};
+use uncia_store::Store;
+
+use crate::config::Config;
+use crate::content;
+use crate::data_dir::DataDir;
+use crate::exit::ExitError;
+
+/// What a command wants of the data directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Look at what is committed, beside a writer if there is one.
+    Read,
+    /// Be the one writer.
+    Write,
+}
+
+/// The store and the lake of a data directory.
+pub(crate) struct Product {
+    dir: DataDir,
+    store: Arc<Store>,
+    lake: Arc<dyn Lake>,
+}
+
+impl Product {
+    pub(crate) async fn open(root: &Path, purpose: Purpose) -> Result<Self> {
+        let dir = match purpose {
+            Purpose::Read => DataDir::for_reading(root)?,
+            Purpose::Write => DataDir::for_writing(root)?,
+        };
+        let store = match purpose {
+            Purpose::Read => Store::open_to_read(&dir.store()).await,
+            Purpose::Write => Store::open(&dir.store()).await,
+        };
+        let store = Arc::new(store.map_err(|error| ExitError::unavailable(error.to_string()))?);
+        let lake = Arc::new(IcebergLake::open(&dir.lake(), store.clone())?);
+        Ok(Self { dir, store, lake })
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn lake(&self) -> &Arc<dyn Lake> {
+        &self.lake
+    }
+
+    pub(crate) fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// Puts the walk together. `notice` hears what is wrong with content, which stops nothing.
+    pub(crate) async fn walk(
+        &self,
+        config: &Config,
+        content: &Content,
+        clock: Arc<dyn Clock>,
+        notice: &(dyn Fn(String) + Sync),
+    ) -> Result<Walk> {
+        let (schemas, errors) = content::schemas(&config.schemas.folders)?;
+        errors.iter().for_each(|error| notice(error.to_string()));
+        content.problems.iter().for_each(|problem| notice(problem.to_string()));
+        let (_, routes) = destinations(config)?;
+        let known = config.destinations.iter().map(|destination| KnownDestination {
+            id: destination.id.clone(),
+            name: destination.name.clone().unwrap_or_else(|| destination.id.to_string()),
+        });
+        let program = Program { destinations: known.collect(), ..Program::from(content) };
+        let cache = Arc::new(StoreCache::new(self.store.clone()));
+        let log_types = content.rules.iter().filter(|rule| rule.runs()).flat_map(|rule| rule.log_types.clone());
+        let log_types: std::collections::HashSet<_> = log_types.collect();
+        let detections = if log_types.is_empty() {
+            None
+        } else {
+            let engine = Arc::new(start_engine(config, program, cache).await?);
+            Some(Detections { engine, log_types })
+        };
+        Ok(Walk::new(Parts {
+            lake: self.lake.clone(),
+            store: self.store.clone(),
+            detections,
+            deduplicator: Deduplicator::new(facts(content), routes),
+            schemas: Arc::new(schemas),
+            interner: Interner::new(),
+            clock,
+            blobs: self.dir.blobs(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }))
+    }
+}
+
+/// The configured destinations, ready to be told, and who is told of what.
+pub(crate) fn destinations(config: &Config) -> Result<(Destinations, Routes)> {
+    let resolve =
+        |secret: &uncia_model::Secret| uncia_sources::secret::resolve(secret).map_err(|error| error.to_string());
+    uncia_alerting::destinations::build(&config.destinations, &resolve)
+        .map_err(|error| ExitError::configuration(error.to_string()))
+}
+
+/// Starts the workers that run detections.
+pub(crate) async fn start_engine(
+    config: &Config,
+    program: impl Into<Program>,
+    cache: Arc<dyn KeyValue>,
+) -> Result<Engine> {
+    let detections = &config.detections;
+    let defaults = EngineConfig::default();
+    let engine = EngineConfig {
+        python: detections.python.clone(),
+        python_path: detections.python_path.clone(),
+        workers: detections.workers.unwrap_or(defaults.workers).max(1),
+        soft_limit: seconds(detections.soft_limit_seconds, "detections.soft_limit_seconds")?,
+        hard_limit: seconds(detections.hard_limit_seconds, "detections.hard_limit_seconds")?,
+        memory_bytes: detections.memory_mib * 1024 * 1024,
+        ..defaults
+    };
+    Engine::start(program, engine, cache).await.map_err(|error| ExitError::configuration(error.to_string()))
+}
+
+fn seconds(value: f64, name: &str) -> Result<Duration> {
+    Duration::try_from_secs_f64(value)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| ExitError::configuration(format!("{name} must be a positive number of seconds, not {value}")))
+}
+
+/// Everything about a configuration that can be wrong without a data directory.
+pub(crate) fn check(config: &Config) -> Result<()> {
+    destinations(config)?;
+    seconds(config.detections.soft_limit_seconds, "detections.soft_limit_seconds")?;
+    seconds(config.detections.hard_limit_seconds, "detections.hard_limit_seconds")?;
+    let (schemas, errors) = content::schemas(&config.schemas.folders)?;
+    if let Some(error) = errors.first() {
+        return Err(ExitError::configuration(error.to_string()));
+    }
+    let http =
+        config.sources.http.iter().flat_map(|source| source.log_types.iter().map(|log_type| (&source.id, log_type)));
+    let watch =
+        config.sources.watch.iter().flat_map(|source| source.log_types.iter().map(|log_type| (&source.id, log_type)));
+    for (source, log_type) in http.chain(watch) {
+        if schemas.get(log_type).is_none() {
+            return Err(ExitError::configuration(format!(
+                "source {source}: there is no log type {log_type}; `uncia schema list` shows them"
+            )));
+        }
+    }
+    for problem in content::detections(config, &[])?.invalid() {
+        return Err(ExitError::configuration(problem.to_string()));
+    }
+    Ok(())
+}
+
+/// What alerting knows of the detections.
+fn facts(content: &Content) -> Facts {
+    let facts = content.rules.iter().map(|rule| {
+        let facts = RuleFacts {
+            id: rule.id.clone(),
+            name: rule.name().to_owned(),
+            kind: rule.alert_kind(),
+            severity: rule.severity,
+            dedup_period_minutes: rule.dedup_period_minutes,
+            threshold: rule.threshold,
+            create_alert: rule.create_alert,
+            output_ids: rule.output_ids.clone(),
+            reference: rule.reference.clone(),
+            runbook: rule.runbook.clone(),
+            tags: rule.tags.clone(),
+            reports: rule.reports.clone(),
+        };
+        (rule.id.clone(), Arc::new(facts))
+    });
+    facts.collect()
+}

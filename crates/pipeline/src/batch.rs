@@ -1,0 +1,128 @@
+//! Records to batches: the unit that is committed.
+//!
+//! A batch is bounded by bytes and records, never by time alone, so that a second run over the same input cuts the same
+//! batches. Who wants freshness calls [`Batcher::flush`].
+
+use std::sync::Arc;
+
+use uncia_model::{BatchId, Failure, Payload, Record};
+use uncia_wal::Position;
+
+use crate::input::{End, Input};
+
+/// How large a batch may grow before it is sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    /// Decompressed bytes of records.
+    pub bytes: usize,
+    pub records: usize,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { bytes: 32 * 1024 * 1024, records: 50_000 }
+    }
+}
+
+/// Records of one payload within a batch.
+pub struct Piece {
+    pub payload: Arc<Payload>,
+    pub items: Vec<Result<Record, Failure>>,
+    /// Records of the origin that are done once this batch is committed.
+    pub done: u64,
+    /// Nothing of the payload is left.
+    pub complete: bool,
+    pub end: End,
+}
+
+/// A sealed run of records, with the progress its commit stands for.
+pub struct RawBatch {
+    pub id: BatchId,
+    pub pieces: Vec<Piece>,
+    pub bytes: usize,
+    pub records: usize,
+    /// The WAL is consumed up to here once this batch is committed.
+    pub wal: Option<Position>,
+}
+
+/// Collects records until a batch is full.
+pub struct Batcher {
+    limits: BatchLimits,
+    pieces: Vec<Piece>,
+    bytes: usize,
+    records: usize,
+    wal: Option<Position>,
+}
+
+impl Batcher {
+    #[must_use]
+    pub fn new(limits: BatchLimits) -> Self {
+        Self { limits, pieces: Vec::new(), bytes: 0, records: 0, wal: None }
+    }
+
+    /// Cuts the input into records and hands over each batch that gets full. `emit` says false to stop.
+    pub fn add(&mut self, input: Input, emit: &mut dyn FnMut(RawBatch) -> bool) -> bool {
+        let Input { payload, records, skip, end } = input;
+        let new_piece =
+            |done| Piece { payload: payload.clone(), items: Vec::new(), done, complete: false, end: end.clone() };
+        let mut piece = new_piece(skip);
+        for item in records {
+            let (ordinal, size) = match &item {
+                Ok(record) => (record.ordinal, record.bytes.len()),
+                Err(failure) => (failure.ordinal, failure.payload.len()),
+            };
+            if ordinal < skip {
+                continue;
+            }
+            piece.items.push(item);
+            piece.done = ordinal + 1;
+            self.bytes += size;
+            self.records += 1;
+            if self.bytes >= self.limits.bytes || self.records >= self.limits.records {
+                let next = new_piece(piece.done);
+                self.pieces.push(std::mem::replace(&mut piece, next));
+                if let Some(batch) = self.flush()
+                    && !emit(batch)
+                {
+                    return false;
+                }
+            }
+        }
+        piece.complete = true;
+        self.pieces.push(piece);
+        if let End::Log(position) = end {
+            self.wal = Some(position);
+        }
+        true
+    }
+
+    /// Seals what there is.
+    pub fn flush(&mut self) -> Option<RawBatch> {
+        let pieces = std::mem::take(&mut self.pieces);
+        let first = pieces.first()?;
+        let last = pieces.last()?;
+        let id = BatchId::of(&[
+            first.payload.origin.source.as_str(),
+            &first.payload.origin.key,
+            &(first.done - first.items.len() as u64).to_string(),
+            last.payload.origin.source.as_str(),
+            &last.payload.origin.key,
+            &last.done.to_string(),
+            &last.complete.to_string(),
+        ]);
+        let batch = RawBatch { id, bytes: self.bytes, records: self.records, wal: self.wal.take(), pieces };
+        self.bytes = 0;
+        self.records = 0;
+        Some(batch)
+    }
+
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+}

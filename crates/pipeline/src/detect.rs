@@ -1,0 +1,69 @@
+//! Events to matches: each log type's events go to the engine as the bytes that rules see.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uncia_alerting::Judged;
+use uncia_detection::{Engine, EventBatch};
+use uncia_model::{DetectionError, Event, LogType, Match};
+
+/// The engine, and the log types that it has detections for: events of others never become bytes again.
+#[derive(Clone)]
+pub struct Detections {
+    pub engine: Arc<Engine>,
+    pub log_types: HashSet<LogType>,
+}
+
+/// The events of one log type with what the detections said of them.
+pub(crate) struct JudgedEvents {
+    pub(crate) log_type: LogType,
+    pub(crate) events: Vec<Event>,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) errors: Vec<DetectionError>,
+}
+
+impl JudgedEvents {
+    pub(crate) fn judged(&self) -> Judged<'_> {
+        Judged { log_type: &self.log_type, matches: &self.matches, errors: &self.errors }
+    }
+}
+
+/// Groups events by log type, keeping their order, in the order in which the types first appear.
+pub(crate) fn by_log_type(events: Vec<Event>) -> Vec<JudgedEvents> {
+    let mut groups: Vec<JudgedEvents> = Vec::new();
+    for event in events {
+        // Few log types a batch: a scan from the end finds the last one at once.
+        match groups.iter_mut().rev().find(|group| group.log_type == event.log_type) {
+            Some(group) => group.events.push(event),
+            None => groups.push(JudgedEvents {
+                log_type: event.log_type.clone(),
+                events: vec![event],
+                matches: Vec::new(),
+                errors: Vec::new(),
+            }),
+        }
+    }
+    groups
+}
+
+/// Runs the detections over all groups. Never fails: what goes wrong is an error of a detection.
+pub(crate) async fn detect(detections: Option<&Detections>, groups: &mut [JudgedEvents]) {
+    let Some(Detections { engine, log_types }) = detections else { return };
+    for group in groups {
+        if !log_types.contains(&group.log_type) {
+            continue;
+        }
+        let events = group.events.iter().map(rule_bytes).collect();
+        let evaluation = engine.evaluate(EventBatch { log_type: group.log_type.clone(), events }).await;
+        group.matches = evaluation.matches;
+        group.errors = evaluation.errors;
+    }
+}
+
+/// What rules see of an event.
+fn rule_bytes(event: &Event) -> Bytes {
+    let mut json = Vec::with_capacity(event.raw_bytes + event.raw_bytes / 2 + 512);
+    event.document.write_json(&mut json);
+    json.into()
+}

@@ -1,0 +1,355 @@
+//! One batch's way from records to the commit, and batches one behind the other.
+//!
+//! The three stages overlap: while batch *n* is staged and committed, *n+1* is judged and *n+2* processed. Only the last
+//! stage touches the store, so windows are always those of the batch before.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use uncia_alerting::{Admitted, Assigned, Deduplicator, RuleFacts};
+use uncia_document::Interner;
+use uncia_lake::{Lake, LakeError, RowBatch};
+use uncia_model::{Alert, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, fields};
+use uncia_processing::{SchemaSet, failure_row, failure_table};
+use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, Store, StoreError};
+
+use crate::batch::RawBatch;
+use crate::blob;
+use crate::detect::{Detections, JudgedEvents, by_log_type, detect};
+use crate::input::End;
+use crate::land::{AlertColumns, Rows, RuleColumns};
+use crate::process::{ProcessedBatch, Processors};
+use crate::summary::Summary;
+
+/// A batch that keeps meeting conflicts is given up after this many tries: somebody else writes to the tables.
+const MAX_CONFLICTS: usize = 5;
+
+/// How the origin keys of parts of watched files begin.
+const PART_OF_A_FILE: &str = "watch:";
+
+/// What the walk is made of.
+pub struct Parts {
+    pub lake: Arc<dyn Lake>,
+    pub store: Arc<Store>,
+    /// `None`: no detections are loaded.
+    pub detections: Option<Detections>,
+    pub deduplicator: Deduplicator,
+    pub schemas: Arc<SchemaSet>,
+    pub interner: Arc<Interner>,
+    pub clock: Arc<dyn Clock>,
+    /// Where oversized records are kept.
+    pub blobs: PathBuf,
+    /// Threads that process records.
+    pub threads: usize,
+}
+
+/// Takes batches through the walk.
+pub struct Walk {
+    parts: Parts,
+    processors: Arc<Processors>,
+    rows: Rows,
+}
+
+/// Why a batch could not be committed. Its input is untouched and can be walked again.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot keep an oversized record in {path}")]
+    Blob { path: PathBuf, source: std::io::Error },
+    #[error("table {table} was changed by somebody else {MAX_CONFLICTS} times while a batch was being committed")]
+    Conflict { table: TableRef },
+    #[error("a thread that processes records ended abnormally")]
+    Thread,
+}
+
+/// A batch whose events are judged, ready to land.
+struct JudgedBatch {
+    raw: Arc<RawBatch>,
+    groups: Vec<JudgedEvents>,
+    failures: Vec<Failure>,
+}
+
+impl Walk {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let processors = Processors::new(parts.schemas.clone(), parts.interner.clone(), parts.threads);
+        Self { rows: Rows::new(parts.interner.clone()), processors: Arc::new(processors), parts }
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.parts.store
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+
+    /// What alerting knows of a detection.
+    #[must_use]
+    pub fn facts(&self, detection: &uncia_model::DetectionId) -> Option<Arc<RuleFacts>> {
+        self.parts.deduplicator.facts(detection).cloned()
+    }
+
+    /// Takes batches through until the channel closes; `committed` hears of each one in order.
+    pub async fn run(
+        &self,
+        mut batches: mpsc::Receiver<RawBatch>,
+        mut committed: impl FnMut(&Summary, &RawBatch),
+    ) -> Result<(), WalkError> {
+        let (processed_in, mut processed_out) = mpsc::channel::<(Arc<RawBatch>, ProcessedBatch)>(1);
+        let (judged_in, mut judged_out) = mpsc::channel::<JudgedBatch>(1);
+        let process = async move {
+            while let Some(raw) = batches.recv().await {
+                let raw = Arc::new(raw);
+                let processed = self.process(&raw).await?;
+                if processed_in.send((raw, processed)).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let judge = async move {
+            while let Some((raw, processed)) = processed_out.recv().await {
+                let judged = self.judge(raw, processed).await;
+                if judged_in.send(judged).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let land = async move {
+            while let Some(judged) = judged_out.recv().await {
+                let raw = judged.raw.clone();
+                let summary = self.land(judged).await?;
+                committed(&summary, &raw);
+            }
+            Ok(())
+        };
+        tokio::try_join!(process, judge, land).map(|_: ((), (), ())| ())
+    }
+
+    async fn process(&self, raw: &Arc<RawBatch>) -> Result<ProcessedBatch, WalkError> {
+        let (raw, processors, now) = (raw.clone(), self.processors.clone(), self.parts.clock.now());
+        tokio::task::spawn_blocking(move || processors.process(&raw, now)).await.map_err(|_| WalkError::Thread)
+    }
+
+    async fn judge(&self, raw: Arc<RawBatch>, processed: ProcessedBatch) -> JudgedBatch {
+        let mut groups = by_log_type(processed.events);
+        detect(self.parts.detections.as_ref(), &mut groups).await;
+        JudgedBatch { raw, groups, failures: processed.failures }
+    }
+
+    /// Stages and commits; on a conflict, processes the batch again, since its rows are used up.
+    async fn land(&self, mut judged: JudgedBatch) -> Result<Summary, WalkError> {
+        let raw = judged.raw.clone();
+        let mut tries = 0;
+        loop {
+            let (outcome, summary) = self.commit(judged).await?;
+            match outcome {
+                CommitOutcome::Committed | CommitOutcome::AlreadyCommitted => return Ok(summary),
+                CommitOutcome::Conflict(table) if tries + 1 >= MAX_CONFLICTS => {
+                    return Err(WalkError::Conflict { table });
+                }
+                CommitOutcome::Conflict(table) => {
+                    tracing::warn!(batch.id = %raw.id, "table {table} was changed by somebody else; trying again");
+                }
+            }
+            tries += 1;
+            let processed = self.process(&raw).await?;
+            judged = self.judge(raw.clone(), processed).await;
+        }
+    }
+
+    async fn commit(&self, judged: JudgedBatch) -> Result<(CommitOutcome, Summary), WalkError> {
+        let sealed = self.parts.clock.now();
+        let JudgedBatch { raw, groups, failures } = judged;
+        let admitted = self.admit(&groups, sealed.micros).await?;
+        let summary = summarise(&raw, &groups, &failures, &admitted, sealed.micros);
+        let counters = counters(&raw, &groups, &failures);
+        blob::keep(&self.parts.blobs, &failures)?;
+        let row_batches = self.row_batches(groups, &failures, &admitted);
+        let moves = self.parts.lake.stage(raw.id, row_batches).await?;
+        tracing::debug!(batch.id = %raw.id, records = raw.records, "staged");
+        let commit = BatchCommit {
+            moves,
+            progress: progress(&raw),
+            wal: raw.wal.map(|position| (position.segment, position.offset)),
+            windows: admitted.windows,
+            alerts: admitted.alerts,
+            deliveries: admitted.deliveries,
+            counters,
+            ..BatchCommit::new(raw.id, sealed.micros)
+        };
+        let outcome = self.parts.store.commit(&commit).await?;
+        tracing::debug!(batch.id = %raw.id, records = raw.records, "committed: {outcome:?}");
+        Ok((outcome, summary))
+    }
+
+    async fn admit(&self, groups: &[JudgedEvents], sealed_micros: i64) -> Result<Admitted, WalkError> {
+        let judged: Vec<_> = groups.iter().map(JudgedEvents::judged).collect();
+        let keys = self.parts.deduplicator.keys(&judged);
+        let windows = self.parts.store.windows(&keys).await?;
+        let ids: Vec<_> = windows.values().map(|window| window.alert.clone()).collect();
+        let alerts = self.parts.store.alerts_by_id(&ids).await?;
+        Ok(self.parts.deduplicator.admit(&judged, windows.into_values(), alerts, sealed_micros))
+    }
+
+    /// The rows of all tables that the batch touches.
+    fn row_batches(&self, groups: Vec<JudgedEvents>, failures: &[Failure], admitted: &Admitted) -> Vec<RowBatch> {
+        let alerts: BTreeMap<&str, &Alert> = admitted.alerts.iter().map(|alert| (alert.id.as_str(), alert)).collect();
+        let mut batches = Vec::new();
+        for (group, assigned) in groups.into_iter().zip(&admitted.assigned) {
+            let Some(schema) = self.parts.schemas.get(&group.log_type) else { continue };
+            let log_schema = schema.table_schema();
+            for (database, rows) in self.found_rows(&group, assigned, &alerts) {
+                if !rows.is_empty() {
+                    let table = self.rows.table(database, &group.log_type);
+                    let schema = self.rows.schema(database, &group.log_type, log_schema);
+                    batches.push(RowBatch { table, schema, rows });
+                }
+            }
+            let table = self.rows.table(Database::Logs, &group.log_type);
+            let rows = group.events.into_iter().map(|event| event.document).collect();
+            batches.push(RowBatch { table, schema: log_schema.clone(), rows });
+        }
+        if !failures.is_empty() {
+            let (table, schema) = failure_table();
+            let rows = failures.iter().map(|failure| failure_row(failure, &self.parts.interner)).collect();
+            batches.push(RowBatch { table, schema, rows });
+        }
+        batches
+    }
+
+    /// Rows of the detection databases: every match is a signal; a match with an alert is a rule match too.
+    fn found_rows(
+        &self,
+        group: &JudgedEvents,
+        assigned: &Assigned,
+        alerts: &BTreeMap<&str, &Alert>,
+    ) -> [(Database, Vec<uncia_document::Document>); 3] {
+        let columns = |id: &uncia_model::AlertId| {
+            let alert = alerts.get(id.as_str())?;
+            Some(AlertColumns { id: id.to_string(), created: alert.created(), updated: alert.updated() })
+        };
+        let (mut signals, mut matches, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for (found, alert) in group.matches.iter().zip(&assigned.matches) {
+            let event = &group.events[found.event];
+            let rule = self.rule_columns(&found.detection, found.severity);
+            signals.push(self.rows.matched(event, found, &rule, None));
+            if let Some(id) = alert {
+                matches.push(self.rows.matched(event, found, &rule, columns(id).as_ref()));
+            }
+        }
+        for (error, id) in group.errors.iter().zip(&assigned.errors) {
+            let rule = self.rule_columns(&error.detection, uncia_model::Severity::Medium);
+            errors.push(self.rows.failed(&group.events[error.event], error, &rule, columns(id).as_ref()));
+        }
+        [(Database::Signals, signals), (Database::RuleMatches, matches), (Database::RuleErrors, errors)]
+    }
+
+    fn rule_columns(&self, detection: &uncia_model::DetectionId, severity: uncia_model::Severity) -> RuleColumns {
+        let Some(facts) = self.parts.deduplicator.facts(detection) else {
+            return RuleColumns { severity, tags: Vec::new(), reports: "{}".to_owned() };
+        };
+        let reports = serde_json::to_string(&facts.reports).expect("maps of texts have a JSON form");
+        RuleColumns { severity: facts.severity, tags: facts.tags.clone(), reports }
+    }
+}
+
+/// What the batch's commit says of its inputs. The log's position is noted apart.
+fn progress(raw: &RawBatch) -> Vec<Progress> {
+    let mut latest: BTreeMap<(&SourceId, &str), Progress> = BTreeMap::new();
+    for piece in &raw.pieces {
+        let source = &piece.payload.origin.source;
+        let note = |origin: &str, records, complete| Progress {
+            source: source.clone(),
+            origin: origin.to_owned(),
+            records,
+            complete,
+        };
+        match &piece.end {
+            End::Log(_) if piece.complete => {}
+            End::Mark { key, offset } if piece.complete => {
+                latest.insert((source, key), note(key, *offset, false));
+                let origin = &piece.payload.origin.key;
+                // A part of a growing file needs only its mark; a whole file is known by its content from now on.
+                if !origin.starts_with(PART_OF_A_FILE) && piece.done < u64::MAX {
+                    latest.insert((source, origin), note(origin, piece.done, true));
+                }
+            }
+            _ => {
+                let key = &piece.payload.origin.key;
+                latest.insert((source, key), note(key, piece.done, piece.complete));
+            }
+        }
+    }
+    latest.into_values().collect()
+}
+
+fn summarise(
+    raw: &RawBatch,
+    groups: &[JudgedEvents],
+    failures: &[Failure],
+    admitted: &Admitted,
+    sealed_micros: i64,
+) -> Summary {
+    let mut summary =
+        Summary { batches: 1, records: raw.records as u64, bytes: raw.bytes as u64, ..Summary::default() };
+    for group in groups {
+        *summary.events.entry(group.log_type.clone()).or_default() += group.events.len() as u64;
+        summary.matches += group.matches.len() as u64;
+        summary.detection_errors += group.errors.len() as u64;
+    }
+    for failure in failures {
+        *summary.failures.entry(failure.reason.as_str().to_owned()).or_default() += 1;
+    }
+    for alert in &admitted.alerts {
+        if alert.visible && alert.created_micros == sealed_micros {
+            *summary.alerts.entry(alert.severity).or_default() += 1;
+        }
+    }
+    summary
+}
+
+fn counters(raw: &RawBatch, groups: &[JudgedEvents], failures: &[Failure]) -> Vec<Counter> {
+    let mut counters: BTreeMap<(SourceId, Option<LogType>), Counter> = BTreeMap::new();
+    let mut at = |source: &SourceId, log_type: Option<&LogType>, change: &dyn Fn(&mut Counter)| {
+        let counter = counters.entry((source.clone(), log_type.cloned())).or_insert_with(|| Counter {
+            source: source.clone(),
+            log_type: log_type.cloned(),
+            events: 0,
+            failures: 0,
+            bytes: 0,
+            oversized: 0,
+        });
+        change(counter);
+    };
+    let only_source = raw.pieces.first().map(|piece| piece.payload.origin.source.clone());
+    for group in groups {
+        for event in &group.events {
+            // Nearly every batch has one source; otherwise the event's own field says it.
+            let named = event.document.root().get(fields::SOURCE_ID).and_then(uncia_document::Ref::as_str);
+            let source = named.map(SourceId::from).or_else(|| only_source.clone());
+            let Some(source) = source else { continue };
+            at(&source, Some(&group.log_type), &|counter| {
+                counter.events += 1;
+                counter.bytes += event.raw_bytes as u64;
+            });
+        }
+    }
+    for failure in failures {
+        at(&failure.origin.source, None, &|counter| {
+            counter.failures += 1;
+            counter.bytes += failure.size;
+            counter.oversized += u64::from(failure.reason == FailureReason::TooLarge);
+        });
+    }
+    counters.into_values().collect()
+}
