@@ -15,6 +15,7 @@ mod build;
 mod intern;
 mod parse;
 mod read;
+mod scan;
 mod timestamp;
 mod write;
 

@@ -5,10 +5,12 @@
 //! kind repeat their keys in the same order, so the key that followed the last one last time is compared before
 //! anything is hashed.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ahash::AHashMap;
 
+use crate::scan::special;
 use crate::{Document, Interner, Key, KeyId, MAX_DEPTH, Member, Scratch, Text, Value};
 
 /// Why bytes are not a JSON document, and at which byte.
@@ -59,8 +61,8 @@ pub struct Parser {
     /// Slot 0 stands for "the start of an object" and for keys not remembered.
     slots: Vec<Slot>,
     scratch: Scratch,
-    /// Per key id: the object (epoch) that saw it last, and its place there; finds duplicate keys in large objects.
-    seen: Vec<(u64, u32)>,
+    /// Per key id: the object (epoch) that saw it last; finds duplicate keys in large objects.
+    seen: Vec<u64>,
     epoch: u64,
 }
 
@@ -69,6 +71,8 @@ struct Slot {
     id: KeyId,
     /// The slot of the key that followed this one the last time.
     next: u32,
+    /// In a record the key looks as it is, without escapes.
+    is_plain: bool,
 }
 
 /// Local key caches stop growing here; the interner is bounded anyway.
@@ -80,7 +84,7 @@ impl Parser {
         Self {
             interner,
             known: AHashMap::new(),
-            slots: vec![Slot { key: "".into(), id: KeyId::NONE, next: 0 }],
+            slots: vec![Slot { key: "".into(), id: KeyId::NONE, next: 0, is_plain: false }],
             scratch: Scratch::default(),
             seen: Vec::new(),
             epoch: 0,
@@ -250,9 +254,8 @@ impl Cursor<'_> {
             if self.bytes.get(self.at) != Some(&b'"') {
                 return Err(self.unexpected());
             }
-            let text = self.string()?;
-            let id;
-            (slot, id) = self.parser.key(self.document.text(text), slot);
+            let (text, id, next) = self.key(slot)?;
+            slot = next;
             self.blank();
             if self.bytes.get(self.at) != Some(&b':') {
                 return Err(self.unexpected());
@@ -274,21 +277,33 @@ impl Cursor<'_> {
     }
 
     fn string(&mut self) -> Result<Text, ParseError> {
-        self.at += 1;
-        let start = self.at;
-        loop {
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    let text = Text { start: start as u32, len: (self.at - start) as u32 };
-                    self.at += 1;
-                    return Ok(text);
-                }
-                Some(b'\\') => return self.escaped(start),
-                Some(&byte) if byte < 0x20 => return Err(self.error(ParseErrorKind::ControlCharacter(byte))),
-                Some(_) => self.at += 1,
-                None => return Err(self.error(ParseErrorKind::UnexpectedEnd)),
+        let start = self.at + 1;
+        self.at = special(self.bytes, start);
+        match self.bytes.get(self.at) {
+            Some(b'"') => {
+                let text = Text { start: start as u32, len: (self.at - start) as u32 };
+                self.at += 1;
+                Ok(text)
             }
+            Some(b'\\') => self.escaped(start),
+            Some(&byte) => Err(self.error(ParseErrorKind::ControlCharacter(byte))),
+            None => Err(self.error(ParseErrorKind::UnexpectedEnd)),
         }
+    }
+
+    /// A key, its id, and its slot, which the next key's guess starts from.
+    fn key(&mut self, after: u32) -> Result<(Text, KeyId, u32), ParseError> {
+        let start = self.at + 1;
+        let guess = self.parser.slots[after as usize].next;
+        let slot = &self.parser.slots[guess as usize];
+        let end = start + slot.key.len();
+        if slot.is_plain && self.bytes.get(end) == Some(&b'"') && self.bytes[start..end] == *slot.key.as_bytes() {
+            self.at = end + 1;
+            return Ok((Text { start: start as u32, len: slot.key.len() as u32 }, slot.id, guess));
+        }
+        let text = self.string()?;
+        let (slot, id) = self.parser.key(self.document.text(text), after);
+        Ok((text, id, slot))
     }
 
     /// A string with at least one escape: `self.at` is on the first backslash.
@@ -305,7 +320,7 @@ impl Cursor<'_> {
                     done = self.at;
                 }
                 Some(&byte) if byte < 0x20 => return Err(self.error(ParseErrorKind::ControlCharacter(byte))),
-                Some(_) => self.at += 1,
+                Some(_) => self.at = special(self.bytes, self.at),
                 None => return Err(self.error(ParseErrorKind::UnexpectedEnd)),
             }
         }
@@ -362,10 +377,6 @@ impl Cursor<'_> {
 impl Parser {
     /// The slot and id of a key that comes after the key in slot `after`.
     fn key(&mut self, text: &str, after: u32) -> (u32, KeyId) {
-        let guess = self.slots[after as usize].next;
-        if guess != 0 && *self.slots[guess as usize].key == *text {
-            return (guess, self.slots[guess as usize].id);
-        }
         let slot = match self.known.get(text) {
             Some(&slot) => slot,
             None => {
@@ -374,7 +385,8 @@ impl Parser {
                     return (0, id);
                 }
                 let slot = self.slots.len() as u32;
-                self.slots.push(Slot { key: text.into(), id, next: 0 });
+                let is_plain = special(text.as_bytes(), 0) == text.len();
+                self.slots.push(Slot { key: text.into(), id, next: 0, is_plain });
                 self.known.insert(text.into(), slot);
                 slot
             }
@@ -385,34 +397,50 @@ impl Parser {
 
     /// Of duplicate keys the last value wins, at the place of the first.
     fn merge_duplicates(&mut self, document: &Document, from: usize) {
+        if !self.may_have_duplicates(document, from) {
+            return;
+        }
         let members = &mut self.scratch.members;
-        self.epoch += 1;
+        let mut places: AHashMap<&str, usize> = AHashMap::new();
         let mut kept = from;
         for at in from..members.len() {
             let member = members[at];
-            let id = member.key.id;
-            let earlier = if id == KeyId::NONE {
-                let text = document.text(member.key.text);
-                (from..kept).find(|&n| members[n].key.id == id && document.text(members[n].key.text) == text)
-            } else {
-                if self.seen.len() <= id.index() {
-                    self.seen.resize(id.index() + 1, (0, 0));
-                }
-                let (epoch, place) = self.seen[id.index()];
-                (epoch == self.epoch).then_some(place as usize)
-            };
-            match earlier {
-                Some(place) => members[place].value = member.value,
-                None => {
-                    if id != KeyId::NONE {
-                        self.seen[id.index()] = (self.epoch, kept as u32);
-                    }
+            match places.entry(document.key(member.key)) {
+                Entry::Occupied(earlier) => members[*earlier.get()].value = member.value,
+                Entry::Vacant(free) => {
+                    free.insert(kept);
                     members[kept] = member;
                     kept += 1;
                 }
             }
         }
         members.truncate(kept);
+    }
+
+    /// Cheap for the usual object. Of many keys without ids it says yes unseen: comparing them pairwise would let a
+    /// hostile record take minutes.
+    fn may_have_duplicates(&mut self, document: &Document, from: usize) -> bool {
+        const FEW: usize = 16;
+        self.epoch += 1;
+        let members = &self.scratch.members[from..];
+        for (place, member) in members.iter().enumerate() {
+            let id = member.key.id;
+            if id == KeyId::NONE {
+                let text = document.key(member.key);
+                let is_same = |other: &Member| other.key.id == id && document.key(other.key) == text;
+                if place > FEW || members[..place].iter().any(is_same) {
+                    return true;
+                }
+                continue;
+            }
+            if self.seen.len() <= id.index() {
+                self.seen.resize(id.index() + 1, 0);
+            }
+            if std::mem::replace(&mut self.seen[id.index()], self.epoch) == self.epoch {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -429,7 +457,10 @@ mod tests {
     #[test]
     fn what_json_cannot_lose() {
         for (record, written) in [
-            (r#" {"a" : 1e400, "b":12345678901234567890, "c":-0.0} "#, r#"{"a":1e400,"b":12345678901234567890,"c":-0.0}"#),
+            (
+                r#" {"a" : 1e400, "b":12345678901234567890, "c":-0.0} "#,
+                r#"{"a":1e400,"b":12345678901234567890,"c":-0.0}"#,
+            ),
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
             (r#"{"":[[],{},null,true,false,"x"]}"#, r#"{"":[[],{},null,true,false,"x"]}"#),
             (r#""a\u00e9\ud83d\ude00\n\"\/""#, r#""aé😀\n\"/""#),
@@ -444,6 +475,26 @@ mod tests {
         let long = "k".repeat(500);
         let document = parse(&format!(r#"{{"{long}":1,"b":2,"{long}":3}}"#)).unwrap();
         assert_eq!(document.to_json(), format!(r#"{{"{long}":3,"b":2}}"#));
+    }
+
+    #[test]
+    fn hostile_keys_cost_no_more_than_others() {
+        // More keys than the interner takes, and one of them twice.
+        let members: String = (0..150_000).map(|n| format!("\"{n:x}\":{n},")).collect();
+        let mut parser = Parser::new(Interner::new());
+        for _ in 0..2 {
+            let document = parser.parse(format!("{{{members}\"1ffff\":true}}").as_bytes()).unwrap();
+            assert_eq!(document.root().members().len(), 150_000);
+            assert_eq!(document.root().get("1ffff").unwrap().as_bool(), Some(true));
+        }
+    }
+
+    #[test]
+    fn keys_that_need_escapes_are_not_guessed() {
+        let mut parser = Parser::new(Interner::new());
+        for record in [r#"{"a\\":1}"#, r#"{"a\\":2}"#, r#"{"a\\\"b":3}"#, r#"{"a\"b":4}"#, r#"{"ab":5}"#] {
+            assert_eq!(parser.parse(record.as_bytes()).unwrap().to_json(), record);
+        }
     }
 
     #[test]

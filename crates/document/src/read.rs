@@ -52,7 +52,9 @@ impl Document {
     /// Bytes held, for memory accounts.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.text.capacity() + self.members.capacity() * size_of::<Member>() + self.items.capacity() * size_of::<Value>()
+        self.text.capacity()
+            + self.members.capacity() * size_of::<Member>()
+            + self.items.capacity() * size_of::<Value>()
     }
 }
 

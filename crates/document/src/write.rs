@@ -1,5 +1,6 @@
 //! JSON text of a document, compact, keys in document order, numbers as they were written.
 
+use crate::scan::special;
 use crate::{Document, Ref, Value};
 
 impl Document {
@@ -77,11 +78,10 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut done = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
+    loop {
+        let at = special(bytes, done);
         out.extend_from_slice(&bytes[done..at]);
+        let Some(&byte) = bytes.get(at) else { break };
         done = at + 1;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
@@ -97,6 +97,5 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
             }
         }
     }
-    out.extend_from_slice(&bytes[done..]);
     out.push(b'"');
 }

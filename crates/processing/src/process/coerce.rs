@@ -5,6 +5,7 @@
 
 mod scalar;
 
+use ahash::AHashSet;
 use uncia_document::{Document, Interner, Key, KeyId, MAX_DEPTH, Member, Parser, Scratch, Text, Timestamp, Value};
 
 use super::mismatch::Mismatch;
@@ -57,6 +58,7 @@ impl Coercion<'_> {
     fn members(&mut self, plan: &ObjectPlan, object: Value, level: Level) -> Result<Done, Mismatch> {
         let from = self.scratch.members.len();
         let mut done = Done { known: 0, has_changed: false };
+        let mut taken = None;
         let mut required = 0;
         for place in 0..self.document.members(object).len() {
             let member = self.document.members(object)[place];
@@ -65,7 +67,7 @@ impl Coercion<'_> {
                 continue;
             }
             let Some(field) = plan.find(self.document, member.key) else {
-                let key = self.unknown_key(plan, object, member.key, from, level);
+                let key = self.unknown_key(plan, object, member.key, &mut taken, level);
                 done.has_changed |= key != member.key;
                 self.scratch.members.push(Member { key, value: member.value });
                 continue;
@@ -123,27 +125,36 @@ impl Coercion<'_> {
 
     /// The name of a field that the schema does not know. It gets underscores at its end until it is free, and one
     /// before it if it would pass for a standard field: nobody who writes logs writes those.
-    fn unknown_key(&mut self, plan: &ObjectPlan, object: Value, key: Key, from: usize, level: Level) -> Key {
+    fn unknown_key(
+        &mut self,
+        plan: &ObjectPlan,
+        object: Value,
+        key: Key,
+        taken: &mut Option<AHashSet<Box<str>>>,
+        level: Level,
+    ) -> Key {
         let text = self.document.key(key);
         let is_reserved = level == Level::Root && text.starts_with("p_");
         let changed = self.names.changed(self.interner, key.id, text);
-        if changed.is_none() && !is_reserved && !plan.takes(key.id) {
+        if changed.is_none() && !is_reserved && !plan.takes(self.document, key) {
             return key;
         }
         let mut name = changed.map_or_else(|| text.to_owned(), |(_, name)| name.into());
         if level == Level::Root && name.starts_with("p_") {
             name.insert(0, '_');
         }
-        let is_taken = |name: &str| {
-            let in_record = |member: &Member| member.key != key && self.document.key(member.key) == name;
-            plan.has_name(name)
-                || self.document.members(object).iter().any(in_record)
-                || self.scratch.members[from..].iter().any(in_record)
-        };
-        while is_taken(&name) {
+        let taken = taken.get_or_insert_with(|| self.names_of(plan, object));
+        while !taken.insert(name.as_str().into()) {
             name.push('_');
         }
         self.document.push_key(self.interner, &name)
+    }
+
+    /// Names that an object's members have or will have.
+    #[cold]
+    fn names_of(&self, plan: &ObjectPlan, object: Value) -> AHashSet<Box<str>> {
+        let own = self.document.members(object).iter().map(|member| self.document.key(member.key));
+        own.chain(plan.fields.iter().map(|field| &*field.name)).map(Box::from).collect()
     }
 
     fn value(&mut self, plan: &ValuePlan, value: Value, key: (KeyId, &str)) -> Result<Value, Mismatch> {

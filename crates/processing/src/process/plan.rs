@@ -37,6 +37,7 @@ pub(super) struct ObjectPlan {
     by_key: KeyTable,
     /// Ids of names that an unknown key must not take: those that differ from their field's source key.
     names: KeyTable,
+    has_renames: bool,
     /// Fields whose keys have no id.
     unnumbered: Box<[u16]>,
     /// Fields filled from elsewhere, in schema order.
@@ -125,6 +126,7 @@ impl Compiler<'_> {
         let taken = places().filter(|(field, _)| field.name != field.source || field.copy_from.is_some());
         ObjectPlan {
             by_key: KeyTable::new(numbered),
+            has_renames: taken.clone().next().is_some(),
             names: KeyTable::new(taken.map(|(field, place)| (self.interner.intern(&field.name), place))),
             unnumbered,
             copies: places().filter(|(field, _)| field.copy_from.is_some()).map(|(_, place)| place).collect(),
@@ -198,12 +200,12 @@ impl ObjectPlan {
 
     /// Whether a field that is not read from a key of that name writes to it.
     #[inline]
-    pub(super) fn takes(&self, id: KeyId) -> bool {
-        self.names.get(id).is_some()
-    }
-
-    pub(super) fn has_name(&self, name: &str) -> bool {
-        self.fields.iter().any(|field| *field.name == *name)
+    pub(super) fn takes(&self, document: &Document, key: Key) -> bool {
+        if key.id != KeyId::NONE || !self.has_renames {
+            return self.names.get(key.id).is_some();
+        }
+        let text = document.key(key);
+        self.fields.iter().any(|field| field.renamed.is_some() && *field.name == *text)
     }
 }
 

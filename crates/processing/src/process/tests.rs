@@ -248,6 +248,17 @@ fn a_full_interner_changes_nothing() {
     assert_eq!(process(&mut full, record, &[]).unwrap().document.to_json(), expected);
 }
 
+#[test]
+fn hostile_keys_cost_no_more_than_others() {
+    // Every name changes, half of them end up alike.
+    let members: Vec<String> =
+        (0..40_000).map(|n| format!("\"@{}{}\":1", n / 2, if n % 2 == 0 { " " } else { "." })).collect();
+    let record = format!("{{\"id\":1,\"deep\":{{}},{}}}", members.join(","));
+    let event = process(&mut processor(&[&schema("")]), record.as_bytes(), &[]).unwrap();
+    assert_eq!(event.document.root().get("at_sign_19999_").unwrap().literal(), Some("1"));
+    assert_eq!(event.document.root().get("at_sign_19999__").unwrap().literal(), Some("1"));
+}
+
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
