@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use uncia_lake::LakeError;
 use uncia_model::{PointerMove, TableRef};
+use uncia_store::Store;
 
 /// The tables' metadata pointers, as last committed.
 #[async_trait]
@@ -48,5 +49,17 @@ impl Catalog for MemoryCatalog {
     async fn pointers(&self) -> Result<Vec<(TableRef, String)>, LakeError> {
         let pointers = self.pointers.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(pointers.iter().map(|(table, location)| (table.clone(), location.clone())).collect())
+    }
+}
+
+/// The store keeps the pointers in the JDBC catalog's layout, so other engines open its file as their catalog.
+#[async_trait]
+impl Catalog for Store {
+    async fn pointer(&self, table: &TableRef) -> Result<Option<String>, LakeError> {
+        Store::pointer(self, table).await.map_err(|e| LakeError::Engine(Box::new(e)))
+    }
+
+    async fn pointers(&self) -> Result<Vec<(TableRef, String)>, LakeError> {
+        Store::pointers(self).await.map_err(|e| LakeError::Engine(Box::new(e)))
     }
 }

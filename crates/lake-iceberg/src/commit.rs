@@ -17,12 +17,12 @@ use iceberg::TableUpdate;
 use iceberg::io::FileIO;
 use iceberg::spec::{
     DataFile, FormatVersion, MAIN_BRANCH, ManifestFile, ManifestListWriter, ManifestWriter, ManifestWriterBuilder,
-    NullOrder, Operation, Schema, Snapshot, SnapshotReference, SnapshotRetention, SnapshotSummaryCollector,
+    NullOrder, Operation, Schema, SchemaRef, Snapshot, SnapshotReference, SnapshotRetention, SnapshotSummaryCollector,
     SortDirection, SortField, SortOrder, Summary, TableMetadata, TableMetadataBuilder, TableMetadataRef, Transform,
     UnboundPartitionSpec,
 };
 use uncia_lake::LakeError;
-use uncia_model::{BatchId, TableRef, TableSchema, fields};
+use uncia_model::{BatchId, ColumnType, TableRef, TableSchema, fields};
 use uuid::Uuid;
 
 use crate::schema::{COMMENT, JSON_COLUMNS, JsonPaths, Widening, json_paths, json_property, with_extra};
@@ -40,49 +40,52 @@ const SMALL_MANIFEST_FILES: usize = 1_000;
 /// Earlier metadata files that the metadata names.
 const METADATA_VERSIONS_KEPT: &str = "20";
 
-/// The metadata on which rows of the given schemas can be written: of a new table, or of the table as it is, widened.
+/// A table made ready for rows of given schemas.
+pub(crate) struct Prepared {
+    /// The table as it is, or a new one without a snapshot.
+    pub(crate) metadata: TableMetadataRef,
+    /// Its columns with those that were missing.
+    pub(crate) schema: SchemaRef,
+    pub(crate) json: JsonPaths,
+    /// What makes them the table's.
+    updates: Vec<TableUpdate>,
+}
+
+/// Prepares a table, which is created if there is no base, and widened if the schemas have more columns.
 pub(crate) fn prepare(
     table: &TableRef,
     location: &str,
     base: Option<&LoadedTable>,
     wanted: &[Arc<TableSchema>],
-) -> Result<TableMetadata, LakeError> {
-    match base {
-        Some(base) => widened(base, wanted).map_err(lake_error),
+) -> Result<Prepared, LakeError> {
+    let fails = |message: &str| LakeError::Table { table: table.to_string(), message: message.into() };
+    let metadata = match base {
+        Some(base) => base.metadata.clone(),
         None => {
-            let fails = |message: &str| LakeError::Table { table: table.to_string(), message: message.into() };
-            let (first, more) = wanted.split_first().ok_or_else(|| fails("has no schema"))?;
-            let created = created(location, first).map_err(lake_error)?;
-            let is_time = |metadata: &TableMetadata| {
-                let field = metadata.current_schema().field_by_name(fields::EVENT_TIME);
-                field.is_some_and(|field| field.required)
+            let has_time = |schema: &&Arc<TableSchema>| {
+                schema.columns.iter().any(|c| c.name == fields::EVENT_TIME && c.kind == ColumnType::Timestamp)
             };
-            if !is_time(&created) {
-                return Err(fails("its schema has no p_event_time"));
-            }
-            let base = LoadedTable::new(table.clone(), String::new(), Arc::new(created), Vec::new());
-            if more.is_empty() { Ok((*base.metadata).clone()) } else { widened(&base, more).map_err(lake_error) }
+            let first = wanted.first().filter(has_time).ok_or_else(|| fails("its schema has no p_event_time"))?;
+            Arc::new(created(location, first).map_err(lake_error)?)
         }
-    }
+    };
+    widened(metadata, wanted).map_err(lake_error)
 }
 
 fn created(location: &str, wanted: &TableSchema) -> iceberg::Result<TableMetadata> {
     let mut widening = Widening { json: JsonPaths::new(), last_id: 0, changed: false };
     let columns = widening.widen(&[], &with_extra(wanted), "");
     let schema = Schema::builder().with_fields(columns).build()?;
-    let mut spec = UnboundPartitionSpec::builder();
-    let mut order = SortOrder::builder();
-    if let Some(time) = schema.field_id_by_name(fields::EVENT_TIME) {
-        // Days, not hours: a batch of files from the past spans many hours, and each partition it touches is a file.
-        spec = spec.add_partition_field(time, "p_event_time_day", Transform::Day)?;
-        order.with_sort_field(SortField {
-            source_id: time,
-            transform: Transform::Identity,
-            direction: SortDirection::Ascending,
-            null_order: NullOrder::First,
-        });
-    }
-    let order = order.with_order_id(1).build(&schema)?;
+    let time = schema.field_id_by_name(fields::EVENT_TIME).unwrap_or_default();
+    // Days, not hours: a batch of files from the past spans many hours, and each partition it touches is a file.
+    let spec = UnboundPartitionSpec::builder().add_partition_field(time, "p_event_time_day", Transform::Day)?;
+    let by_time = SortField {
+        source_id: time,
+        transform: Transform::Identity,
+        direction: SortDirection::Ascending,
+        null_order: NullOrder::First,
+    };
+    let order = SortOrder::builder().with_order_id(1).with_sort_field(by_time).build(&schema)?;
     let properties = HashMap::from([
         (COMMENT.to_owned(), wanted.description.clone()),
         (JSON_COLUMNS.to_owned(), json_property(&widening.json)),
@@ -94,30 +97,31 @@ fn created(location: &str, wanted: &TableSchema) -> iceberg::Result<TableMetadat
     Ok(builder.build()?.metadata)
 }
 
-fn widened(base: &LoadedTable, wanted: &[Arc<TableSchema>]) -> iceberg::Result<TableMetadata> {
-    let metadata = &base.metadata;
-    let mut widening = Widening { json: json_paths(metadata), last_id: metadata.last_column_id(), changed: false };
+fn widened(metadata: TableMetadataRef, wanted: &[Arc<TableSchema>]) -> iceberg::Result<Prepared> {
+    let mut widening = Widening { json: json_paths(&metadata), last_id: metadata.last_column_id(), changed: false };
     let mut columns = metadata.current_schema().as_struct().fields().to_vec();
     for schema in wanted {
         columns = widening.widen(&columns, &with_extra(schema), "");
     }
     if !widening.changed {
-        return Ok((**metadata).clone());
+        let schema = metadata.current_schema().clone();
+        return Ok(Prepared { metadata, schema, json: widening.json, updates: Vec::new() });
     }
-    let schema = Schema::builder().with_fields(columns).build()?;
+    let newest = metadata.schemas_iter().map(|schema| schema.schema_id()).max().unwrap_or_default();
+    let schema = Schema::builder().with_schema_id(newest + 1).with_fields(columns).build()?;
     let properties = HashMap::from([(JSON_COLUMNS.to_owned(), json_property(&widening.json))]);
-    let updates = [
-        TableUpdate::AddSchema { schema },
-        TableUpdate::SetCurrentSchema { schema_id: -1 },
+    let updates = vec![
+        TableUpdate::AddSchema { schema: schema.clone() },
+        TableUpdate::SetCurrentSchema { schema_id: schema.schema_id() },
         TableUpdate::SetProperties { updates: properties },
     ];
-    apply(metadata, None, updates)
+    Ok(Prepared { metadata, schema: Arc::new(schema), json: widening.json, updates })
 }
 
 fn apply(
     metadata: &TableMetadata,
     location: Option<String>,
-    updates: impl IntoIterator<Item = TableUpdate>,
+    updates: Vec<TableUpdate>,
 ) -> iceberg::Result<TableMetadata> {
     let builder = metadata.clone().into_builder(location);
     let builder = updates.into_iter().try_fold(builder, |builder, update| update.apply(builder))?;
@@ -142,8 +146,8 @@ pub(crate) struct Append<'a> {
     pub(crate) io: &'a FileIO,
     pub(crate) table: &'a TableRef,
     pub(crate) base: Option<&'a LoadedTable>,
-    /// What [`prepare`] gave, on which the files were written.
-    pub(crate) metadata: TableMetadataRef,
+    /// What the files were written on.
+    pub(crate) prepared: &'a Prepared,
     pub(crate) batch: BatchId,
     pub(crate) now_ms: i64,
 }
@@ -155,7 +159,7 @@ impl Append<'_> {
     }
 
     async fn write_files(self, files: Vec<DataFile>) -> iceberg::Result<LoadedTable> {
-        let metadata = &*self.metadata;
+        let metadata = &*self.prepared.metadata;
         // Ids are random, not counted: two attempts at one version must not share one.
         let commit = Uuid::new_v4();
         let snapshot_id = (commit.as_u64_pair().0 >> 1) as i64;
@@ -185,14 +189,15 @@ impl Append<'_> {
             .with_timestamp_ms(self.now_ms.max(metadata.last_updated_ms()))
             .with_manifest_list(list)
             .with_summary(summary)
-            .with_schema_id(metadata.current_schema_id())
+            .with_schema_id(self.prepared.schema.schema_id())
             .build();
         let branch = SnapshotReference::new(snapshot_id, SnapshotRetention::branch(None, None, None));
-        let updates = [
+        let mut updates = self.prepared.updates.clone();
+        updates.extend([
             TableUpdate::AddSnapshot { snapshot },
             TableUpdate::SetSnapshotRef { ref_name: MAIN_BRANCH.into(), reference: branch },
             TableUpdate::RemoveSnapshots { snapshot_ids: expired(metadata) },
-        ];
+        ]);
         let previous = self.base.map(|base| base.location.clone());
         let metadata = apply(metadata, previous.clone(), updates)?;
         let location = match previous {
@@ -232,16 +237,16 @@ impl Append<'_> {
     }
 
     fn manifest(&self, commit: Uuid, snapshot_id: i64, number: usize) -> iceberg::Result<ManifestWriter> {
-        let metadata = &self.metadata;
+        let metadata = &self.prepared.metadata;
         let output = self.io.new_output(format!("{}/metadata/{commit}-m{number}.avro", metadata.location()))?;
         let spec = metadata.default_partition_spec().as_ref().clone();
-        let schema = metadata.current_schema().clone();
+        let schema = self.prepared.schema.clone();
         Ok(ManifestWriterBuilder::new(output, Some(snapshot_id), schema, spec).build_v2_data())
     }
 
     fn summary(&self, files: &[DataFile]) -> Summary {
         let mut added = SnapshotSummaryCollector::default();
-        let (schema, spec) = (self.metadata.current_schema(), self.metadata.default_partition_spec());
+        let (schema, spec) = (&self.prepared.schema, self.prepared.metadata.default_partition_spec());
         for file in files {
             added.add_file(file, schema.clone(), spec.clone());
         }

@@ -76,12 +76,13 @@ impl Stager {
                 return Ok(None);
             }
             let location = location_of(&table_directory(&self.warehouse, &table)?);
-            let metadata = Arc::new(commit::prepare(&table, &location, base.as_deref(), &rows.schemas)?);
+            let prepared = Arc::new(commit::prepare(&table, &location, base.as_deref(), &rows.schemas)?);
             let writer =
-                DataWriter { table: table.clone(), metadata: metadata.clone(), storage: self.storage.clone(), batch };
+                DataWriter { table: table.clone(), prepared: prepared.clone(), storage: self.storage.clone(), batch };
             let files = blocking(move || writer.write(&rows.rows)).await?;
             let now_ms = self.clock.now().micros.div_euclid(1_000);
-            let append = Append { io: &self.io, table: &table, base: base.as_deref(), metadata, batch, now_ms };
+            let append =
+                Append { io: &self.io, table: &table, base: base.as_deref(), prepared: &prepared, batch, now_ms };
             let staged = append.write(files).await?;
             let from = base.map(|base| base.location.clone());
             let step = PointerMove { table: table.clone(), from, to: staged.location.clone() };

@@ -6,15 +6,17 @@
 //! Within a file rows are sorted by `p_event_time`. Each `p_any_*` list gets a bloom filter per row group, sized by the
 //! values that really occur, since its readers ask for single values.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ahash::{AHashSet, RandomState};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, PrimitiveType, Struct, TableMetadata,
-    TableMetadataRef, Transform, Type,
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, PrimitiveType, Schema, Struct,
+    Transform, Type,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -27,7 +29,7 @@ use uncia_lake::LakeError;
 use uncia_model::{BatchId, TableRef, fields};
 
 use crate::columns::{ColumnError, Columns, event_time};
-use crate::schema;
+use crate::commit::Prepared;
 use crate::storage::{LocalStorage, lake_error, local_path, location_of};
 
 /// Rows that a reader takes or skips at once.
@@ -42,7 +44,7 @@ const HOUR: i64 = 3_600_000_000;
 /// Where a batch's rows of one table go.
 pub(crate) struct DataWriter {
     pub(crate) table: TableRef,
-    pub(crate) metadata: TableMetadataRef,
+    pub(crate) prepared: Arc<Prepared>,
     pub(crate) storage: LocalStorage,
     pub(crate) batch: BatchId,
 }
@@ -50,7 +52,7 @@ pub(crate) struct DataWriter {
 impl DataWriter {
     /// Writes the rows. The files' names are durable after the storage is settled. Blocks.
     pub(crate) fn write(&self, rows: &[Document]) -> Result<Vec<DataFile>, LakeError> {
-        let schema: SchemaRef = schema_to_arrow_schema(self.metadata.current_schema()).map_err(lake_error)?.into();
+        let schema: SchemaRef = schema_to_arrow_schema(&self.prepared.schema).map_err(lake_error)?.into();
         let partitioning = self.partitioning()?;
         let mut order = Vec::with_capacity(rows.len());
         for (row, document) in rows.iter().enumerate() {
@@ -58,7 +60,7 @@ impl DataWriter {
             order.push((partitioning.of(time), time, row));
         }
         order.sort_unstable();
-        let mut columns = Columns::new(schema.clone(), &schema::json_paths(&self.metadata));
+        let mut columns = Columns::new(schema.clone(), &self.prepared.json);
         let partitions = order.chunk_by(|a, b| a.0 == b.0);
         partitions.map(|rows_of| self.write_partition(&partitioning, &schema, &mut columns, rows, rows_of)).collect()
     }
@@ -95,12 +97,12 @@ impl DataWriter {
             Some(partition) => format!("{}-{}.parquet", partitioning.label(partition), self.batch),
             None => format!("{}.parquet", self.batch),
         };
-        local_path(self.metadata.location()).join("data").join(name)
+        local_path(self.prepared.metadata.location()).join("data").join(name)
     }
 
     fn partitioning(&self) -> Result<Partitioning, LakeError> {
-        let spec = self.metadata.default_partition_spec();
-        let time = self.metadata.current_schema().field_id_by_name(fields::EVENT_TIME);
+        let spec = self.prepared.metadata.default_partition_spec();
+        let time = self.prepared.metadata.current_schema().field_id_by_name(fields::EVENT_TIME);
         match spec.fields() {
             [] => Ok(Partitioning::None),
             [field] if Some(field.source_id) == time && field.transform == Transform::Day => Ok(Partitioning::Day),
@@ -112,13 +114,8 @@ impl DataWriter {
         }
     }
 
-    fn data_file(
-        &self,
-        path: &std::path::Path,
-        encoded: &Encoded,
-        partition: Option<i32>,
-    ) -> Result<DataFile, LakeError> {
-        let counts = ColumnCounts::of(&self.metadata, &encoded.metadata);
+    fn data_file(&self, path: &Path, encoded: &Encoded, partition: Option<i32>) -> Result<DataFile, LakeError> {
+        let counts = ColumnCounts::of(&self.prepared.schema, &encoded.metadata);
         let offsets = encoded.metadata.row_groups().iter().filter_map(|group| group.file_offset()).collect();
         let partition = match partition {
             Some(value) => Struct::from_iter([Some(Literal::int(value))]),
@@ -129,7 +126,7 @@ impl DataWriter {
             .file_path(location_of(path))
             .file_format(DataFileFormat::Parquet)
             .partition(partition)
-            .partition_spec_id(self.metadata.default_partition_spec_id())
+            .partition_spec_id(self.prepared.metadata.default_partition_spec_id())
             .record_count(encoded.metadata.file_metadata().num_rows() as u64)
             .file_size_in_bytes(encoded.bytes.len() as u64)
             .column_sizes(counts.sizes)
@@ -138,7 +135,7 @@ impl DataWriter {
             .lower_bounds(counts.lower)
             .upper_bounds(counts.upper)
             .split_offsets(Some(offsets))
-            .sort_order_id(self.metadata.default_sort_order_id() as i32)
+            .sort_order_id(self.prepared.metadata.default_sort_order_id() as i32)
             .build();
         file.map_err(|e| LakeError::Engine(e.to_string().into()))
     }
@@ -231,15 +228,15 @@ fn distinct_items(batches: &[RecordBatch], column: usize) -> u64 {
 /// What a manifest says of a file's columns, by field id. Columns inside lists have sizes only, as Iceberg counts rows.
 #[derive(Default)]
 struct ColumnCounts {
-    sizes: std::collections::HashMap<i32, u64>,
-    values: std::collections::HashMap<i32, u64>,
-    nulls: std::collections::HashMap<i32, u64>,
-    lower: std::collections::HashMap<i32, Datum>,
-    upper: std::collections::HashMap<i32, Datum>,
+    sizes: HashMap<i32, u64>,
+    values: HashMap<i32, u64>,
+    nulls: HashMap<i32, u64>,
+    lower: HashMap<i32, Datum>,
+    upper: HashMap<i32, Datum>,
 }
 
 impl ColumnCounts {
-    fn of(table: &TableMetadata, file: &ParquetMetaData) -> Self {
+    fn of(table: &Schema, file: &ParquetMetaData) -> Self {
         let mut counts = Self::default();
         for column in file.row_groups().iter().flat_map(|group| group.columns()) {
             let descriptor = column.column_descr();
@@ -251,7 +248,7 @@ impl ColumnCounts {
             *counts.values.entry(id).or_default() += column.num_values() as u64;
             let Some(statistics) = column.statistics() else { continue };
             *counts.nulls.entry(id).or_default() += statistics.null_count_opt().unwrap_or_default();
-            let kind = table.current_schema().field_by_id(id).map(|field| &*field.field_type);
+            let kind = table.field_by_id(id).map(|field| &*field.field_type);
             let Some((lower, upper)) = kind.and_then(|kind| bounds(kind, statistics)) else { continue };
             widen(&mut counts.lower, id, lower, |new, old| new < old);
             widen(&mut counts.upper, id, upper, |new, old| new > old);
@@ -260,12 +257,7 @@ impl ColumnCounts {
     }
 }
 
-fn widen(
-    bounds: &mut std::collections::HashMap<i32, Datum>,
-    id: i32,
-    new: Datum,
-    further: impl Fn(&Datum, &Datum) -> bool,
-) {
+fn widen(bounds: &mut HashMap<i32, Datum>, id: i32, new: Datum, further: impl Fn(&Datum, &Datum) -> bool) {
     match bounds.get(&id) {
         Some(old) if !further(&new, old) => {}
         _ => {

@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use uncia_document::{Ref, Value};
 use uncia_model::fields;
 
-use super::extra::Extra;
+use super::extra::{Extra, write_json};
 use super::number::{self, Double};
 use crate::schema::JsonPaths;
 
@@ -113,7 +113,7 @@ impl ColumnBuilder {
             Self::Text(builder) => append_text(builder, value),
             Self::Json(builder, scratch) => {
                 scratch.clear();
-                value.write_json(scratch);
+                write_json(scratch, value);
                 builder.append_value(std::str::from_utf8(scratch).expect("documents hold UTF-8 only"));
                 true
             }

@@ -53,7 +53,7 @@ impl Extra {
         }
         self.comma();
         write_key(&mut self.text, key);
-        write_value(&mut self.text, value);
+        write_json(&mut self.text, value);
     }
 
     /// The text, if there is any.
@@ -79,7 +79,7 @@ fn write_key(text: &mut Vec<u8>, key: &str) {
 }
 
 /// JSON of a value with the empty lists that the normal form leaves out of objects.
-fn write_value(text: &mut Vec<u8>, value: Ref<'_>) {
+pub(crate) fn write_json(text: &mut Vec<u8>, value: Ref<'_>) {
     match value.value() {
         Value::Object(_) => {
             text.push(b'{');
@@ -88,7 +88,7 @@ fn write_value(text: &mut Vec<u8>, value: Ref<'_>) {
                     text.push(b',');
                 }
                 write_key(text, key);
-                write_value(text, member);
+                write_json(text, member);
             }
             text.push(b'}');
         }
@@ -98,7 +98,7 @@ fn write_value(text: &mut Vec<u8>, value: Ref<'_>) {
                 if n > 0 {
                     text.push(b',');
                 }
-                write_value(text, item);
+                write_json(text, item);
             }
             text.push(b']');
         }

@@ -94,6 +94,3 @@ impl Columns {
         Ok(RecordBatch::try_new(self.schema.clone(), arrays)?)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,6 +17,9 @@ pub(crate) fn integer(literal: &str) -> Option<i64> {
         return Some(value);
     }
     let (negative, digits, exponent) = decimal(literal)?;
+    if digits.is_empty() {
+        return Some(0);
+    }
     // `decimal` strips trailing zeros, so an integer has no negative exponent.
     let zeros = usize::try_from(exponent).ok().filter(|zeros| digits.len() + zeros <= 19)?;
     let text = format!("{}{digits}{}", if negative { "-" } else { "" }, "0".repeat(zeros));

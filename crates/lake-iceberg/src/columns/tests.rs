@@ -1,1 +1,0 @@
-//! Cases of the header's table; the property over random rows is among the integration tests.
