@@ -107,6 +107,24 @@ fn damage_in_the_newest_segment_keeps_what_follows() {
     assert_eq!((entries.len() as u64, errors.len()), (ENTRIES - 1, 1));
 }
 
+/// The power went while the next segment was made: the full one had been synced, so its end is damaged, not torn.
+#[test]
+fn damage_at_the_end_of_a_full_segment_is_not_cut_off() {
+    use uncia_wal::Fs;
+    let disk = filled();
+    let (newest, _) = disk.files().pop().unwrap();
+    disk.create(&newest).unwrap();
+    let (full, len) = sealed(&disk).pop().unwrap();
+    disk.flip_bit(&full, len - 1, 0);
+    let (wal, recovery) = open(&disk);
+    assert_eq!((recovery.truncated_bytes, recovery.corrupt.len()), (0, 1));
+    assert!(recovery.corrupt[0].acknowledged);
+    assert_eq!(
+        recovery.corrupt,
+        wal.verify().unwrap().into_iter().map(|damage| Damage { entries: None, ..damage }).collect::<Vec<_>>()
+    );
+}
+
 /// A sender puts the bytes of a record into an entry; damage to that entry must not bring the record to life.
 #[test]
 fn an_entry_cannot_hold_a_forged_record() {
