@@ -70,7 +70,7 @@ impl Content {
         };
         let mut ids: HashMap<String, String> = HashMap::new();
         for file in &files {
-            if let Some((id, item)) = self.read(root, file, &ids, derived) {
+            if let Some((id, item)) = self.read(root, file, &mut ids, derived) {
                 ids.insert(id.clone(), file.shown.clone());
                 self.replace(&id, item);
             }
@@ -82,7 +82,7 @@ impl Content {
         &mut self,
         root: &ContentRoot,
         file: &Candidate,
-        ids: &HashMap<String, String>,
+        ids: &mut HashMap<String, String>,
         derived: &mut Vec<Derived>,
     ) -> Option<(String, Item)> {
         let shown = file.shown.as_str();
@@ -110,6 +110,7 @@ impl Content {
         }
         let id = self.id_of(kind, shown, &node, ids)?;
         if let (AnalysisType::Rule, Some(base)) = (kind, node.get("BaseDetection").and_then(Node::scalar_text)) {
+            ids.insert(id.clone(), shown.to_owned());
             derived.push(Derived { id, base, file: shown.to_owned(), node });
             return None;
         }

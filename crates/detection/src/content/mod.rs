@@ -7,6 +7,7 @@ mod load;
 mod problem;
 mod program;
 mod root;
+mod scalar;
 mod supporting;
 pub(crate) mod yaml;
 

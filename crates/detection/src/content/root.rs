@@ -89,20 +89,19 @@ fn in_memory(files: &BTreeMap<String, Vec<u8>>) -> Vec<Candidate> {
 }
 
 fn on_disk(root: &Path) -> Result<Vec<Candidate>, (String, String)> {
-    let unreadable = |path: &Path, error: &dyn std::fmt::Display| (path.display().to_string(), error.to_string());
-    let about = std::fs::metadata(root).map_err(|error| unreadable(root, &error))?;
+    let about = std::fs::metadata(root).map_err(|error| (root.display().to_string(), error.to_string()))?;
     let mut found = Vec::new();
     if about.is_file() {
         found.push(candidate(root, false));
     } else {
         let is_layout = LAYOUT.iter().any(|name| root.join(name).is_dir());
-        walk(root, root, is_layout, false, &mut found).map_err(|(path, error)| unreadable(&path, &error))?;
+        walk(root, is_layout, false, &mut found);
     }
     let supporting = supporting_folders(root);
     let known: Vec<PathBuf> = found.iter().filter_map(|file| file.path.canonicalize().ok()).collect();
     for folder in supporting {
         let mut files = Vec::new();
-        walk(&folder, &folder, false, true, &mut files).map_err(|(path, error)| unreadable(&path, &error))?;
+        walk(&folder, false, true, &mut files);
         files.retain(|file| file.path.canonicalize().is_ok_and(|path| !known.contains(&path)));
         found.extend(files);
     }
@@ -122,31 +121,33 @@ fn supporting_folders(root: &Path) -> Vec<PathBuf> {
     SUPPORTING.iter().map(|name| above.join(name)).filter(|folder| folder.is_dir()).collect()
 }
 
-fn walk(
-    root: &Path,
-    folder: &Path,
-    is_layout: bool,
-    supporting: bool,
-    found: &mut Vec<Candidate>,
-) -> Result<(), (PathBuf, walkdir::Error)> {
+/// A folder or link that cannot be followed is a candidate too, with the reason in place of its text.
+fn walk(root: &Path, is_layout: bool, supporting: bool, found: &mut Vec<Candidate>) {
     let visible = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
         entry.depth() == 0 || !(name.starts_with('.') || name == "__pycache__")
     };
-    let entries = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    let entries = walkdir::WalkDir::new(root).follow_links(true).sort_by_file_name();
     for entry in entries.into_iter().filter_entry(visible) {
-        let entry = entry.map_err(|error| (error.path().unwrap_or(folder).to_owned(), error))?;
-        if !entry.file_type().is_file() || !is_yaml(&entry.file_name().to_string_lossy()) {
+        let path = match &entry {
+            Ok(entry) if !entry.file_type().is_file() => continue,
+            Ok(entry) => entry.path(),
+            Err(error) => error.path().unwrap_or(root),
+        };
+        if entry.is_ok() && !path.file_name().is_some_and(|name| is_yaml(&name.to_string_lossy())) {
             continue;
         }
-        let above = entry.path().parent().and_then(|folder| folder.strip_prefix(root).ok()).unwrap_or(Path::new(""));
+        let above = path.parent().and_then(|folder| folder.strip_prefix(root).ok()).unwrap_or(Path::new(""));
         let above = above.to_string_lossy();
         if is_layout && !above.is_empty() && !in_layout(&above) {
             continue;
         }
-        found.push(candidate(entry.path(), supporting));
+        let mut file = candidate(path, supporting);
+        if let Err(error) = &entry {
+            file.text = Err(error.to_string());
+        }
+        found.push(file);
     }
-    Ok(())
 }
 
 fn candidate(path: &Path, supporting: bool) -> Candidate {

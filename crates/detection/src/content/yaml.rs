@@ -4,8 +4,10 @@
 //! timestamps are text, `0644` is 644. Deserialising libraries read some of these in the manner of 1.1 and forget where
 //! a value stood, so this builds its own tree, whose every node knows its line.
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScanError, Span, StrInput};
 use serde_json::{Map, Number, Value};
+
+use super::scalar::scalar;
 
 /// A value and the line (from 1) on which it begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,79 +214,6 @@ fn count(node: &Node) -> usize {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Yaml {
-    let core = tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str());
-    if core == Some("str") || (style != ScalarStyle::Plain && core.is_none()) {
-        return Yaml::Text(text.to_owned());
-    }
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => Yaml::Null,
-        "true" | "True" | "TRUE" => Yaml::Bool(true),
-        "false" | "False" | "FALSE" => Yaml::Bool(false),
-        _ => number(text).unwrap_or_else(|| Yaml::Text(text.to_owned())),
-    }
-}
-
-fn number(text: &str) -> Option<Yaml> {
-    let first = text.trim_start_matches(['-', '+']).bytes().next()?;
-    if !first.is_ascii_digit() && first != b'.' {
-        return None;
-    }
-    let (negative, digits) = match text.as_bytes()[0] {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
-    integer(digits, negative).or_else(|| float(digits, negative, text))
-}
-
-fn integer(digits: &str, negative: bool) -> Option<Yaml> {
-    let radix = match digits.get(..2) {
-        Some("0b") => 2,
-        Some("0o") => 8,
-        Some("0x") => 16,
-        _ => 10,
-    };
-    let body = if radix == 10 { digits } else { &digits[2..] };
-    let body: String = body.chars().filter(|letter| *letter != '_').collect();
-    if body.is_empty() || !body.chars().all(|letter| letter.is_digit(radix)) {
-        return None;
-    }
-    let decimal = match radix {
-        10 => match body.trim_start_matches('0') {
-            "" => "0".to_owned(),
-            body => body.to_owned(),
-        },
-        _ => u128::from_str_radix(&body, radix).ok()?.to_string(),
-    };
-    let sign = if negative && decimal != "0" { "-" } else { "" };
-    Some(Yaml::Int(format!("{sign}{decimal}")))
-}
-
-fn float(digits: &str, negative: bool, text: &str) -> Option<Yaml> {
-    let sign = if negative { -1.0 } else { 1.0 };
-    match digits {
-        ".inf" | ".Inf" | ".INF" => return Some(Yaml::Float(sign * f64::INFINITY, text.to_owned())),
-        ".nan" | ".NaN" | ".NAN" => return Some(Yaml::Float(f64::NAN, text.to_owned())),
-        _ => {}
-    }
-    let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (digits, None),
-    };
-    let digits_only = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let exponent_holds = exponent.is_none_or(|text| digits_only(text.strip_prefix(['-', '+']).unwrap_or(text)));
-    let mantissa_holds = mantissa.bytes().any(|byte| byte.is_ascii_digit())
-        && mantissa.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'_')
-        && mantissa.matches('.').count() <= 1
-        && (exponent.is_some() || mantissa.contains('.'));
-    if !exponent_holds || !mantissa_holds {
-        return None;
-    }
-    let plain: String = digits.chars().filter(|letter| *letter != '_').collect();
-    Some(Yaml::Float(sign * plain.parse::<f64>().ok()?, text.to_owned()))
-}
-
 impl Node {
     /// The text of a scalar as Python would print it, `None` for null, lists and mappings.
     pub(crate) fn scalar_text(&self) -> Option<String> {
@@ -338,52 +267,12 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn json(text: &str) -> String {
         parse(text).unwrap().to_json().unwrap().to_string()
-    }
-
-    #[test]
-    fn scalars_are_those_of_yaml_1_2() {
-        for (yaml, expected) in [
-            ("yes", r#""yes""#),
-            ("No", r#""No""#),
-            ("on", r#""on""#),
-            ("off", r#""off""#),
-            ("True", "true"),
-            ("tRue", r#""tRue""#),
-            ("~", "null"),
-            ("Null", "null"),
-            ("'null'", r#""null""#),
-            ("0644", "644"),
-            ("0o644", "420"),
-            ("0x1F", "31"),
-            ("0b101", "5"),
-            ("1_000", "1000"),
-            ("-7", "-7"),
-            ("+7", "7"),
-            ("-0", "0"),
-            ("123456789012345678901234567890", "123456789012345678901234567890"),
-            ("1:30", r#""1:30""#),
-            ("2024-01-02", r#""2024-01-02""#),
-            ("2024-01-02T03:04:05Z", r#""2024-01-02T03:04:05Z""#),
-            ("1.5", "1.5"),
-            ("1.", "1.0"),
-            (".5", "0.5"),
-            ("1e3", "1000.0"),
-            ("1.2.3", r#""1.2.3""#),
-            ("1e", r#""1e""#),
-            ("10.0.0.1", r#""10.0.0.1""#),
-            ("-", r#"[null]"#),
-            ("'5'", r#""5""#),
-            ("!!str 5", r#""5""#),
-            ("=", r#""=""#),
-            ("0x", r#""0x""#),
-            ("08", "8"),
-        ] {
-            assert_eq!(json(yaml), expected, "{yaml}");
-        }
     }
 
     #[test]
@@ -407,5 +296,39 @@ mod tests {
             .collect();
         assert!(parse(&bomb).unwrap_err().message.contains("aliases"));
         assert!(parse(&"[".repeat(500)).is_err());
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_filter_map("finite", |number| Number::from_f64(number).map(Value::Number)),
+            "[ -~äß€\n\t]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[a-zA-Z_.: #-]{1,8}", inner, 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_yaml(value in any_json()) {
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            for text in [value.to_string(), format!("Log:\n  {pretty}").replace('\n', "\n  ")] {
+                let read = parse(&text).unwrap();
+                let read = read.get("Log").filter(|_| text.starts_with("Log")).unwrap_or(&read).to_json().unwrap();
+                prop_assert_eq!(read, value.clone());
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "[-a:{}\\[\\], \n\"'&*|>#?!%@`0-9\t]{0,60}") {
+            let _ = parse(&text).map(|node| node.to_json());
+        }
     }
 }

@@ -193,4 +193,10 @@ fn a_part_of_a_repository_finds_its_globals() {
     }
     let content = Content::load([ContentRoot::Disk(folder.path().join("nowhere"))]);
     assert_eq!(content.problems.len(), 1);
+
+    std::os::unix::fs::symlink(folder.path().join("rules"), folder.path().join("rules/vendor_rules/loop")).unwrap();
+    std::os::unix::fs::symlink("gone", folder.path().join("rules/gone.yml")).unwrap();
+    std::fs::write(folder.path().join("rules/latin1.yml"), b"\xe4").unwrap();
+    let content = Content::load([ContentRoot::Disk(folder.path().to_owned())]);
+    assert_eq!((content.rules.len(), content.problems.len()), (1, 4), "{}", problems(&content));
 }

@@ -55,6 +55,12 @@ async fn run(content: &Content) -> TestReport {
 async fn every_test_gives_its_expected_verdict() {
     let Some(folder) = corpus() else { return };
     let mut content = Content::load([ContentRoot::Disk(folder)]);
+    if std::env::var_os("UNCIA_TEST_PACKAGES").is_none() {
+        println!(
+            "without policies: set UNCIA_TEST_PACKAGES to a folder with policyuniverse, which some of them import"
+        );
+        content.rules.retain(|rule| rule.analysis_type != AnalysisType::Policy);
+    }
     let report = run(&content).await;
     let rendering = Rendering { failures_only: true, ..Rendering::default() };
     for detection in &report.detections {

@@ -8,5 +8,6 @@ mod corpus;
 mod functions;
 mod hostile;
 mod oracle;
+mod own;
 mod testing;
 mod workers;
