@@ -52,7 +52,7 @@ def rows(binary, data):
 
 
 def failures(binary, data):
-    return query(binary, data, "SELECT reason, error, payload, size FROM monitor.classification_failures ORDER BY p_event_time")
+    return query(binary, data, "SELECT reason, error, payload_size AS size FROM monitor.classification_failures ORDER BY p_event_time")
 
 
 def case(name):

@@ -11,6 +11,9 @@ server is killed in four windows, told apart by what it said last on stderr (deb
 After the last restart every acknowledged attempt must be in the lake exactly once, every unacknowledged one either not
 at all or once, and the alerts must count each match once.
 
+The same is done to `uncia ingest` of the same lines in files, which is simply started again: there every line must be a
+row once, and the windows are those after the last one's commit, after staging, and between.
+
     accept_kill.py BINARY LINES.gz... [--kills N] [--events N]
 """
 
@@ -151,7 +154,11 @@ def main():
     requests = [lines[at : at + LINES_PER_REQUEST] for at in range(0, len(lines), LINES_PER_REQUEST)]
 
     with tempfile.TemporaryDirectory() as home:
+        print("over HTTP")
         run(arguments, chance, requests, pathlib.Path(home))
+    with tempfile.TemporaryDirectory() as home:
+        print("from files")
+        run_files(arguments, chance, lines, pathlib.Path(home))
 
 
 def run(arguments, chance, requests, home):
@@ -215,12 +222,82 @@ def run(arguments, chance, requests, home):
     judge(arguments.binary, data, acknowledged, unanswered)
 
 
+FILE_WINDOWS = ["read -> file", "file -> commit", "commit -> next"]
+
+
+def run_files(arguments, chance, lines, home):
+    (home / "accept_kill.py").write_text(RULE)
+    (home / "accept_kill.yml").write_text(RULE_YAML)
+    logs = home / "logs"
+    logs.mkdir()
+    per_file = max(1, len(lines) // 7)
+    for number, at in enumerate(range(0, len(lines), per_file)):
+        body = "".join(
+            line.rstrip()[:-1] + f',"kill_request":"{(at + place) // 1000}","kill_line":{(at + place) % 1000}}}\n'
+            for place, line in enumerate(lines[at : at + per_file])
+        )
+        (logs / f"{number}.ndjson.gz").write_bytes(gzip.compress(body.encode(), 1))
+    data = home / "data"
+    environment = dict(
+        os.environ, UNCIA_LOG="warn,uncia_pipeline=debug", UNCIA__BATCH__MAX_RECORDS="1500",
+        UNCIA__DETECTIONS__BUNDLED="false", UNCIA__DETECTIONS__WORKERS="1",
+    )
+    command = [arguments.binary, "--data-dir", data, "ingest", "--detections", home, logs]
+    histogram = collections.Counter()
+    left = {window: arguments.kills for window in FILE_WINDOWS}
+    while any(left.values()):
+        target = max(left, key=lambda window: (left[window], chance.random()))
+        window = kill_once(command, environment, target, chance)
+        if window is None:
+            break
+        histogram[window] += 1
+        left[window] = max(0, left[window] - 1)
+    print("kills by window:")
+    for window in FILE_WINDOWS:
+        print(f"  {window:<16}{histogram[window]:>4}  {'#' * histogram[window]}")
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if any(left.values()):
+        print("the files were done before all kills: give more --events")
+    judge(arguments.binary, data, collections.Counter(str(at // 1000) for at in range(len(lines))), {})
+
+
+def kill_once(command, environment, target, chance):
+    """Starts the command and kills it in the window; returns the window it fell in, None if the command ended before."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    word = " staged" if target == "file -> commit" else " committed"
+    wait = chance.randint(1, 2)
+    window = "read -> file"
+    for line in process.stderr:
+        if " staged" in line:
+            window = "file -> commit"
+        elif " committed" in line:
+            window = "commit -> next"
+        else:
+            continue
+        wait -= word in line
+        if wait <= 0:
+            if target == "read -> file":
+                # The next batch is being read, judged or written by now.
+                time.sleep(chance.uniform(0.002, 0.02))
+                window = target
+            process.send_signal(signal.SIGKILL)
+            break
+    rest = process.stderr.read()
+    process.wait()
+    if process.returncode == 0:
+        return None
+    # What it still said before it died tells where it really fell.
+    for line in rest.splitlines():
+        window = "file -> commit" if " staged" in line else "commit -> next" if " committed" in line else window
+    return window
+
+
 def judge(binary, data, acknowledged, unanswered):
     rows = collections.Counter()
     distinct = collections.Counter()
-    tables = query(binary, data, "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema = 'logs'")
-    for table in sorted(row["table_name"] for row in tables):
-        for row in query(binary, data, f"SELECT p_extra:kill_request::string AS request, count(*) AS n, count(DISTINCT p_row_id) AS ids FROM logs.{table} GROUP BY 1"):
+    tables = json.loads(subprocess.run([binary, "--data-dir", data, "tables", "--json"], check=True, stdout=subprocess.PIPE).stdout)
+    for table in sorted(row["table"] for row in tables if row["table"].startswith("logs.")):
+        for row in query(binary, data, f"SELECT p_extra:kill_request::string AS request, count(*) AS n, count(DISTINCT p_row_id) AS ids FROM {table} GROUP BY 1"):
             rows[row["request"]] += row["n"]
             distinct[row["request"]] += row["ids"]
     lost = {name: count - rows[name] for name, count in acknowledged.items() if rows[name] < count}

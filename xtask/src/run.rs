@@ -1,7 +1,7 @@
 //! Running a command in sight of the person: printed first, its output shown, its failure an error that repeats it.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -13,9 +13,20 @@ pub(crate) fn root() -> Result<PathBuf> {
 
 /// Prints the command and runs it to its end.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let line = show(command);
+    let status = command.status().with_context(|| format!("cannot start {line}"))?;
+    status_error(&line, status)
+}
+
+/// Prints the command and returns it as a line.
+pub(crate) fn show(command: &Command) -> String {
     let line = line(command);
     eprintln!("\x1b[2m$ {line}\x1b[0m");
-    let status = command.status().with_context(|| format!("cannot start {line}"))?;
+    line
+}
+
+/// An error that repeats the command, if it failed.
+pub(crate) fn status_error(line: &str, status: ExitStatus) -> Result<()> {
     if !status.success() {
         bail!("{line}: {status}");
     }

@@ -45,10 +45,6 @@ impl Global {
     pub(crate) fn format(&self) -> Format {
         self.format.unwrap_or(if self.json { Format::Json } else { Format::Table })
     }
-
-    pub(crate) fn is_json(&self) -> bool {
-        self.format() != Format::Table
-    }
 }
 
 #[derive(Subcommand)]

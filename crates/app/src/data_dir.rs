@@ -6,7 +6,6 @@
 //!            lake/           the tables: plain Iceberg, readable by anything
 //!            wal/            accepted, not yet committed
 //!            blobs/          records too large for an event
-//!            runtime/        what the rule workers import
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -25,8 +24,8 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// For commands that change things: makes the directory if need be and takes its lock.
-    pub(crate) fn for_writing(root: &Path) -> Result<Self> {
+    /// For commands that change things: makes the directory if need be and takes its lock, in the command's name.
+    pub(crate) fn for_writing(root: &Path, command: &str) -> Result<Self> {
         std::fs::create_dir_all(root).with_context(|| format!("cannot make the data directory {}", root.display()))?;
         let root = root.canonicalize().with_context(|| format!("cannot resolve {}", root.display()))?;
         let path = root.join("lock");
@@ -49,8 +48,7 @@ impl DataDir {
         }
         lock.set_len(0)?;
         lock.rewind()?;
-        let verb = std::env::args().nth(1).unwrap_or_default();
-        writeln!(lock, "uncia {verb} (process {})", std::process::id())?;
+        writeln!(lock, "uncia {command} (process {})", std::process::id())?;
         Ok(Self { root, _lock: Some(lock) })
     }
 
@@ -82,9 +80,6 @@ impl DataDir {
         self.root.join("blobs")
     }
 
-    pub(crate) fn runtime(&self) -> PathBuf {
-        self.root.join("runtime")
-    }
 }
 
 #[cfg(test)]
@@ -97,11 +92,11 @@ mod tests {
         assert!(
             DataDir::for_reading(dir.path()).err().unwrap().to_string().starts_with("there is no data directory at")
         );
-        let writer = DataDir::for_writing(dir.path()).unwrap();
-        let refused = DataDir::for_writing(dir.path()).err().unwrap();
-        assert!(refused.to_string().contains("is in use by uncia"), "{refused}");
+        let writer = DataDir::for_writing(dir.path(), "serve").unwrap();
+        let refused = DataDir::for_writing(dir.path(), "serve").err().unwrap();
+        assert!(refused.to_string().contains("is in use by uncia serve (process"), "{refused}");
         assert_eq!(crate::exit::code_of(&refused), crate::exit::Exit::Unavailable);
         drop(writer);
-        DataDir::for_writing(dir.path()).unwrap();
+        DataDir::for_writing(dir.path(), "serve").unwrap();
     }
 }

@@ -25,8 +25,8 @@ use crate::exit::ExitError;
 pub(crate) enum Purpose {
     /// Look at what is committed, beside a writer if there is one.
     Read,
-    /// Be the one writer.
-    Write,
+    /// Be the one writer, in the name of a command.
+    Write(&'static str),
 }
 
 /// The store and the lake of a data directory.
@@ -40,11 +40,11 @@ impl Product {
     pub(crate) async fn open(root: &Path, purpose: Purpose) -> Result<Self> {
         let dir = match purpose {
             Purpose::Read => DataDir::for_reading(root)?,
-            Purpose::Write => DataDir::for_writing(root)?,
+            Purpose::Write(command) => DataDir::for_writing(root, command)?,
         };
         let store = match purpose {
             Purpose::Read => Store::open_to_read(&dir.store()).await,
-            Purpose::Write => Store::open(&dir.store()).await,
+            Purpose::Write(_) => Store::open(&dir.store()).await,
         };
         let store = Arc::new(store.map_err(|error| ExitError::unavailable(error.to_string()))?);
         let lake = Arc::new(IcebergLake::open(&dir.lake(), store.clone())?);
@@ -87,6 +87,10 @@ impl Product {
             None
         } else {
             let engine = Arc::new(start_engine(config, program, cache).await?);
+            for (id, error) in engine.setup_errors() {
+                let file = content.rule(&id).map(|rule| rule.file.as_str()).unwrap_or_default();
+                notice(format!("{file}: detection {id} does not load: {error}"));
+            }
             Some(Detections { engine, log_types })
         };
         Ok(Walk::new(Parts {

@@ -29,7 +29,7 @@ const HOUR_MICROS: i64 = 3_600_000_000;
 
 pub(crate) async fn demo(config: Config, global: &Global, arguments: &cli::Demo) -> Result<Exit> {
     let temporary = TemporaryDir::new(global.data_dir.clone())?;
-    let product = Product::open(&temporary.path, Purpose::Write).await?;
+    let product = Product::open(&temporary.path, Purpose::Write("demo")).await?;
     let clock = Arc::new(ManualClock::at(START));
     let notice = |text: String| eprintln!("uncia: {text}");
     let loaded = content::detections(&config, &[])?;
@@ -118,8 +118,8 @@ async fn report(product: &Product, summary: &Summary, dir: &std::path::Path, arg
     let queries: &[&str] = if arguments.data.is_empty() {
         &[
             "SELECT p_event_time, user_name, client_ip, second_authentication_factor FROM logs.snowflake_loginhistory WHERE second_authentication_factor IS NULL ORDER BY 1",
-            "SELECT p_log_type, count(*) AS events, min(p_event_time) AS first, max(p_event_time) AS last FROM views.all_logs WHERE array_contains('203.0.113.77'::variant, p_any_ip_addresses) GROUP BY 1",
-            "SELECT p_event_time, eventName, userIdentity.userName, sourceIPAddress FROM logs.aws_cloudtrail WHERE sourceIPAddress = '203.0.113.77' ORDER BY 1",
+            "SELECT p_log_type, count(*) AS events, min(p_event_time) AS first, max(p_event_time) AS last FROM views.all_logs WHERE array_contains('203.0.113.66'::variant, p_any_ip_addresses) GROUP BY 1",
+            "SELECT p_event_time, eventName, userIdentity.userName, sourceIPAddress FROM logs.aws_cloudtrail WHERE sourceIPAddress = '203.0.113.66' ORDER BY 1",
         ]
     } else {
         &[

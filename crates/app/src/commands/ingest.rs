@@ -49,7 +49,7 @@ pub(crate) async fn ingest(config: Config, root: &Path, arguments: &cli::Ingest,
     };
     check_log_types(&config, &plan.log_types)?;
     let (inputs, unread) = found_files(&plan.paths)?;
-    let product = Product::open(root, Purpose::Write).await?;
+    let product = Product::open(root, Purpose::Write("ingest")).await?;
     let content = content::detections(&config, &arguments.detections)?;
     let notice = |text: String| eprintln!("uncia: {text}");
     let walk = product.walk(&config, &content, Arc::new(SystemClock), &notice).await?;

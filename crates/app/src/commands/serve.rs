@@ -24,7 +24,7 @@ use crate::product::{Product, Purpose, check, destinations};
 
 pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -> Result<Exit> {
     check(&config)?;
-    let product = Product::open(root, Purpose::Write).await?;
+    let product = Product::open(root, Purpose::Write("serve")).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let content = content::detections(&config, &[])?;
     let notice = |text: String| tracing::warn!("{text}");
