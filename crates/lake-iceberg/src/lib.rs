@@ -21,10 +21,12 @@ mod schema;
 mod stage;
 pub mod storage;
 pub mod tables;
+mod vacuum;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uncia_document::Interner;
@@ -34,6 +36,7 @@ use uncia_model::{BatchId, Clock, PointerMove, SystemClock};
 pub use catalog::{Catalog, MemoryCatalog};
 pub use commit::BATCH_ID;
 pub use schema::JSON_COLUMNS;
+pub use vacuum::Vacuumed;
 
 use query::{QueryConfig, QueryEngine};
 use stage::Stager;
@@ -71,6 +74,12 @@ impl IcebergLake {
         let query = QueryEngine::new(tables.clone(), Interner::new(), clock.clone(), QueryConfig::default())?;
         let stager = Stager { warehouse, storage, io, tables: tables.clone(), clock };
         Ok(Self { stager, query, tables })
+    }
+
+    /// Removes files that no table refers to and that are older than the grace, which must be longer than any stage takes
+    /// to be committed and any query to run.
+    pub async fn vacuum(&self, grace: Duration) -> Result<Vacuumed, LakeError> {
+        vacuum::vacuum(&self.tables, &self.stager.io, &self.stager.clock, grace).await
     }
 
     /// The tables, for readers that want files and not SQL.

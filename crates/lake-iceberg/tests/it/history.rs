@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use uncia_lake::Lake;
@@ -100,4 +101,32 @@ async fn history_is_bounded_and_totals_are_right() {
     assert!(std::fs::metadata(list).unwrap().len() < 20_000, "manifests are merged");
     let warm = fixture.lake.snapshots().load(&table()).await.unwrap().unwrap();
     assert_eq!(format!("{:?}", warm.files), format!("{:?}", loaded.files));
+}
+
+#[tokio::test]
+async fn vacuum_removes_what_nothing_leads_to() {
+    let fixture = Fixture::on(Arc::new(HastyDisk));
+    let kinds = schema(vec![("n", ColumnType::Int)]);
+    for n in 0..30 {
+        fixture.land(&format!("batch {n}"), &kinds, vec![row(n, json!({"n": n}))]).await;
+    }
+    fixture.stage("lost", &kinds, vec![row(99, json!({"n": 99}))]).await.unwrap();
+    let before = files(fixture.directory.path());
+
+    // The fixture's clock is ahead of the disk's, so a grace of decades is the one that keeps all.
+    let decades = Duration::from_secs(40 * 365 * 86_400);
+    assert_eq!(fixture.lake.vacuum(decades).await.unwrap().files, 0);
+    let removed = fixture.lake.vacuum(Duration::ZERO).await.unwrap();
+    let after = files(fixture.directory.path());
+    assert_eq!(before.len() - after.len(), removed.files as usize);
+    // Of the lost batch a data file, a manifest, a list and a metadata file; of the history all but the newest 21 versions.
+    assert_eq!(removed.files, 4 + 9);
+    let info = fixture.reopened().tables().await.unwrap().remove(0);
+    assert_eq!(info.rows, 30);
+    let loaded = fixture.lake.snapshots().load(&table()).await.unwrap().unwrap();
+    for snapshot in loaded.metadata.snapshots() {
+        assert!(Path::new(snapshot.manifest_list().trim_start_matches("file://")).is_file(), "the past is readable");
+    }
+    fixture.land("next", &kinds, vec![row(31, json!({"n": 31}))]).await;
+    assert_eq!(fixture.info().await.unwrap().rows, 31);
 }

@@ -1,21 +1,21 @@
 //! Other engines read the same tables: PyIceberg through the store's file as its catalog, DuckDB from the list of files.
 //!
 //! Runs when `UNCIA_TEST_PYTHON` names a python with `pyiceberg[sql-sqlite,pyarrow]` and `duckdb`. What "the same" means
-//! is defined in `tests/python/open_access.py`, beside the other side's code for it.
+//! is defined in `tests/python/open_access.py`, beside the other side's code for it; our side is our own SQL.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use futures::StreamExt;
 use serde_json::{Map, Value, json};
 use uncia_document::Timestamp;
-use uncia_lake::{Lake, RowBatch};
+use uncia_lake::{Lake, RowBatch, TableInfo};
 use uncia_lake_iceberg::IcebergLake;
-use uncia_model::{BatchId, ColumnType, Database, TableRef, TableSchema};
+use uncia_model::{BatchId, ColumnType, Database, TableRef};
 use uncia_store::{BatchCommit, CommitOutcome, Store};
 
 use crate::fixture::{Item, list, record, row, schema};
-use crate::read_back;
 
 #[tokio::test]
 async fn other_engines_agree() {
@@ -33,7 +33,10 @@ async fn other_engines_agree() {
         let commit = BatchCommit { moves, ..BatchCommit::new(batch, n) };
         assert_eq!(store.commit(&commit).await.unwrap(), CommitOutcome::Committed);
     }
-    let tables: Vec<Value> = lake.tables().await.unwrap().iter().map(ours).collect();
+    let mut tables = Vec::new();
+    for info in lake.tables().await.unwrap() {
+        tables.push(ours(&lake, &info).await);
+    }
     assert_eq!(tables.len(), 2);
     let request = json!({"catalog": file.display().to_string(), "tables": tables});
 
@@ -92,50 +95,34 @@ fn event(n: i64) -> uncia_document::Document {
     Item::Object(members).into_row(Timestamp::from_seconds(1_700_000_000 + n * 977, 5_000))
 }
 
-/// Count and checksums of a table, as our own reading of its files has them.
-fn ours(info: &uncia_lake::TableInfo) -> Value {
-    let mut columns: Map<String, Value> = Map::new();
-    let mut sums: Vec<(u64, u64)> = vec![(0, 0); info.schema.columns.len()];
-    let mut rows = 0;
-    for batch in read_back::batches(&info.data_files) {
-        for n in 0..batch.num_rows() {
-            rows += 1;
-            let values = read_back::columns(&batch, n, &info.schema);
-            for (column, sum) in info.schema.columns.iter().zip(&mut sums) {
-                let Some(value) = values.get(&column.name) else { continue };
-                // JSON text is text to everybody else.
-                let text = match &column.kind {
-                    ColumnType::Json => json_text(&batch, n, &column.name),
-                    kind => canonical(value, kind),
-                };
-                sum.0 += 1;
-                sum.1 = sum.1.wrapping_add(u64::from(crc32(text.as_bytes())));
-            }
-        }
+/// Count and checksums of a table, as our own SQL has them.
+async fn ours(lake: &IcebergLake, info: &TableInfo) -> Value {
+    let answer = lake.query(&format!("SELECT * FROM {}", info.table)).await.unwrap();
+    let names: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, info.schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>());
+    let rows: Vec<Value> =
+        answer.rows.map(|row| serde_json::from_str(&row.unwrap().to_json()).unwrap()).collect().await;
+    assert_eq!(rows.len() as u64, info.rows);
+    let mut columns = Map::new();
+    for column in &info.schema.columns {
+        let values = rows.iter().map(|row| &row[&column.name]).filter(|value| !value.is_null());
+        let sums = values.fold((0u64, 0u64), |(count, sum), value| {
+            (count + 1, sum.wrapping_add(u64::from(crc32(canonical(value, &column.kind).as_bytes()))))
+        });
+        columns.insert(column.name.clone(), json!({"values": sums.0, "checksum": sums.1}));
     }
-    for (column, (count, sum)) in info.schema.columns.iter().zip(sums) {
-        columns.insert(column.name.clone(), json!({"values": count, "checksum": sum}));
-    }
-    assert_eq!(rows, info.rows);
     json!({
-        "namespace": info.table.database.as_str(), "name": &*info.table.name, "rows": rows,
-        "files": info.data_files, "columns": columns, "order": names(&info.schema),
+        "namespace": info.table.database.as_str(), "name": &*info.table.name, "rows": rows.len(),
+        "files": info.data_files, "columns": columns,
     })
-}
-
-fn names(schema: &TableSchema) -> Vec<&str> {
-    schema.columns.iter().map(|column| column.name.as_str()).collect()
-}
-
-fn json_text(batch: &arrow::array::RecordBatch, row: usize, name: &str) -> String {
-    use arrow::array::AsArray;
-    batch.column_by_name(name).unwrap().as_string::<i32>().value(row).to_owned()
 }
 
 /// A value's text for the checksum.
 fn canonical(value: &Value, kind: &ColumnType) -> String {
     match (value, kind) {
         (Value::Null, _) => "null".into(),
+        // JSON text is text to everybody else.
+        (json, ColumnType::Json) => json.to_string(),
         (Value::Number(number), ColumnType::Double) => {
             let bits = number.as_f64().unwrap().to_bits();
             format!("{bits:016x}")
