@@ -17,6 +17,7 @@ import collections.abc
 import contextlib
 import datetime
 import gzip
+import importlib.util
 import io
 import json
 import os
@@ -370,7 +371,6 @@ class Globals:
         self.files = {}
 
     def find_spec(self, name, path=None, target=None):
-        import importlib.util
 
         file = self.files.get(name)
         return importlib.util.spec_from_file_location(name, file) if file else None
