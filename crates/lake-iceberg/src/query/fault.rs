@@ -37,7 +37,10 @@ pub(crate) fn from_datafusion(error: DataFusionError, spelling: &Spelling) -> La
     match error.find_root() {
         DataFusionError::SchemaError(schema, _) => LakeError::Sql(schema_message(schema, &place, spelling)),
         DataFusionError::Plan(message) | DataFusionError::Execution(message) => {
-            LakeError::Sql(format!("{}{place}", one_line(message)))
+            LakeError::Sql(format!("{}{place}", plan_message(message, spelling)))
+        }
+        DataFusionError::Internal(message) if message.contains(NO_SIGNATURE) => {
+            LakeError::Sql(format!("{}{place}", plan_message(message, spelling)))
         }
         DataFusionError::NotImplemented(message) => {
             LakeError::Sql(format!("not supported: {}{place}", one_line(message)))
@@ -51,6 +54,28 @@ pub(crate) fn from_datafusion(error: DataFusionError, spelling: &Spelling) -> La
         )),
         _ => LakeError::Engine(Box::new(error)),
     }
+}
+
+const NO_SIGNATURE: &str = "failed to match any signature";
+
+fn plan_message(message: &str, spelling: &Spelling) -> String {
+    let quoted = |before: &str, end: char| {
+        let (_, rest) = message.split_once(before)?;
+        rest.split(end).next()
+    };
+    if message.contains("must appear in the GROUP BY clause")
+        && let Some(column) = quoted("column \"", '"')
+    {
+        let name = column.rsplit('.').next().unwrap_or(column);
+        let name = spelling.get(name).map_or(name, String::as_str);
+        return format!("column {name} must be in GROUP BY or inside an aggregate function");
+    }
+    if message.contains(NO_SIGNATURE)
+        && let Some(name) = quoted("Function '", '\'')
+    {
+        return format!("{name} does not take values of these types; cast them, as in {name}(x::number)");
+    }
+    one_line(message)
 }
 
 fn schema_message(error: &SchemaError, place: &str, spelling: &Spelling) -> String {

@@ -42,6 +42,7 @@ pub(crate) fn database(qualifier: &str) -> Option<&'static str> {
 pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation, String> {
     let written = parts.join(".");
     let parts: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
+    let parts = account_usage(&parts).unwrap_or(parts);
     let (qualifier, name) = match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [name] | ["public", name] => (None, name.to_owned()),
         [qualifier, name] | [qualifier, "public" | "", name] => (Some(qualifier.to_owned()), name.to_owned()),
@@ -65,6 +66,17 @@ pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation,
         Some(database) => Database::parse(database).and_then(table),
     };
     found.ok_or_else(|| unknown_table(&written, &name, tables))
+}
+
+/// Snowflake's own views, `snowflake.account_usage.login_history`, are the log types that Snowflake's sources bring.
+fn account_usage(parts: &[String]) -> Option<Vec<String>> {
+    match parts {
+        [snowflake, usage, view] if snowflake == "snowflake" && usage.ends_with("account_usage") => {
+            let table = format!("snowflake_{}", view.replace('_', ""));
+            Some(vec![Database::Logs.as_str().to_owned(), table])
+        }
+        _ => None,
+    }
 }
 
 fn unknown_database(qualifier: &str) -> String {
@@ -133,6 +145,12 @@ fn edit_distance(a: &str, b: &str) -> usize {
     last[b.len()]
 }
 
+/// The log's own name of a column, which schemas note in the column's doc: `` `id.orig_h` in the record. ``
+pub(crate) fn original(doc: &str) -> Option<&str> {
+    let before = doc.split("` in the record").next().filter(|before| before.len() < doc.len())?;
+    before.rsplit('`').next()
+}
+
 /// A column's name as the lake spells it: what is no letter, digit, `_` or `-` becomes `_`.
 pub(crate) fn transliterated(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
@@ -146,6 +164,7 @@ mod tests {
         vec![
             TableRef::new(Database::Logs, "aws_cloudtrail"),
             TableRef::new(Database::Logs, "okta_systemlog"),
+            TableRef::new(Database::Logs, "snowflake_loginhistory"),
             TableRef::new(Database::RuleMatches, "aws_cloudtrail"),
             TableRef::new(Database::RuleMatches, "only_matches"),
         ]
@@ -172,12 +191,19 @@ mod tests {
             ("PANTHER_RULE_MATCHES.PUBLIC.AWS_CLOUDTRAIL", "rule_matches.aws_cloudtrail"),
             ("panther_logs..aws_cloudtrail", "logs.aws_cloudtrail"),
             ("only_matches", "rule_matches.only_matches"),
+            ("SNOWFLAKE.ACCOUNT_USAGE.LOGIN_HISTORY", "logs.snowflake_loginhistory"),
             ("all_logs", "view all_logs"),
             ("views.all_rule_matches", "view all_rule_matches"),
             ("panther_views.public.all_rule_errors", "view all_rule_errors"),
         ] {
             assert_eq!(shown(name), meant, "{name}");
         }
+    }
+
+    #[test]
+    fn original_names() {
+        assert_eq!(original("The sender. `id.orig_h` in the record."), Some("id.orig_h"));
+        assert_eq!(original("`a` and `b`, no more"), None);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! a list it is an index from 0; on text the text is JSON and the step goes into it. So the same
 //! `requestParameters:bucketName` works whether the schema has a struct there or free-form JSON.
 
-use arrow::datatypes::{DataType, Fields};
-use datafusion::common::{DFSchema, Result, plan_err};
+use arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::{DFSchema, ExprSchema, Result, plan_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast, lit, try_cast};
@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::fault::did_you_mean;
 use super::functions;
 use super::names::{nearest, transliterated};
+use super::schema::{NAME, type_name};
 
 /// Comes before DataFusion's own planners.
 #[derive(Debug)]
@@ -87,10 +88,10 @@ fn is_text(data_type: &DataType) -> bool {
 fn into(expr: Expr, step: Step, schema: &DFSchema) -> Result<Expr> {
     let data_type = expr.get_type(schema)?;
     match (&data_type, step) {
-        (DataType::Struct(fields), Step::Field(name)) => member(expr, fields, &name),
+        (DataType::Struct(fields), Step::Field(name)) => member(expr, fields, &name, schema),
         (DataType::Struct(fields), Step::Index(key)) => match *key {
-            Expr::Literal(ScalarValue::Utf8(Some(name)), _) => member(expr, fields, &name),
-            _ => plan_err!("{} is an object: a step into it must be a name", shown(&expr)),
+            Expr::Literal(ScalarValue::Utf8(Some(name)), _) => member(expr, fields, &name, schema),
+            _ => plan_err!("{} is an object: a step into it must be a name", shown(&expr, schema)),
         },
         (DataType::List(_) | DataType::LargeList(_), Step::Index(key)) => {
             let index = match *key {
@@ -100,22 +101,30 @@ fn into(expr: Expr, step: Step, schema: &DFSchema) -> Result<Expr> {
             Ok(datafusion::functions_nested::expr_fn::array_element(expr, index))
         }
         (DataType::List(_) | DataType::LargeList(_), Step::Field(name)) => {
-            let list = shown(&expr);
+            let list = shown(&expr, schema);
             plan_err!("{list} is an array: write {list}[0].{name} for its first element, or use lateral flatten")
         }
         (DataType::Null, _) => Ok(lit(ScalarValue::Null)),
         (text, Step::Field(name)) if is_text(text) => Ok(json_step(expr, lit(name))),
         (text, Step::Index(key)) if is_text(text) => Ok(json_step(expr, *key)),
         (other, Step::Field(name)) => {
-            plan_err!("{} is a {}, it has no field {name}", shown(&expr), other.to_string().to_lowercase())
+            plan_err!(
+                "{} is a {}, it has no field {name}",
+                shown(&expr, schema),
+                type_name(&Field::new("", other.clone(), true))
+            )
         }
         (other, Step::Index(_)) => {
-            plan_err!("{} is a {}, it has no elements", shown(&expr), other.to_string().to_lowercase())
+            plan_err!(
+                "{} is a {}, it has no elements",
+                shown(&expr, schema),
+                type_name(&Field::new("", other.clone(), true))
+            )
         }
     }
 }
 
-fn member(expr: Expr, fields: &Fields, name: &str) -> Result<Expr> {
+fn member(expr: Expr, fields: &Fields, name: &str, schema: &DFSchema) -> Result<Expr> {
     let found = fields
         .iter()
         .find(|field| field.name() == name)
@@ -123,7 +132,7 @@ fn member(expr: Expr, fields: &Fields, name: &str) -> Result<Expr> {
         .or_else(|| fields.iter().find(|field| field.name().eq_ignore_ascii_case(&transliterated(name))));
     let Some(field) = found else {
         let near = nearest(name, fields.iter().map(|field| field.name().clone()));
-        return plan_err!("unknown field {name} of {}{}", shown(&expr), did_you_mean(&near));
+        return plan_err!("unknown field {name} of {}{}", shown(&expr, schema), did_you_mean(&near));
     };
     let function = datafusion::functions::core::get_field();
     Ok(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![expr, lit(field.name().as_str())])))
@@ -141,15 +150,18 @@ fn json_step(expr: Expr, step: Expr) -> Expr {
 }
 
 /// The expression as its author wrote it, nearly.
-fn shown(expr: &Expr) -> String {
+fn shown(expr: &Expr, schema: &DFSchema) -> String {
     match expr {
-        Expr::Column(column) => column.name.clone(),
+        Expr::Column(column) => {
+            let own = schema.field_from_column(column).ok().and_then(|field| field.metadata().get(NAME).cloned());
+            own.unwrap_or_else(|| column.name.clone())
+        }
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "get_field" => {
             let steps = args[1..].iter().filter_map(|arg| match arg {
                 Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
                 _ => None,
             });
-            [shown(&args[0])].into_iter().chain(steps).collect::<Vec<_>>().join(".")
+            [shown(&args[0], schema)].into_iter().chain(steps).collect::<Vec<_>>().join(".")
         }
         other => other.to_string(),
     }

@@ -128,8 +128,12 @@ impl QueryEngine {
         }
         let mut spelling = Spelling::new();
         let mut columns: HashSet<String> = HashSet::new();
+        let mut originals: HashMap<String, String> = HashMap::new();
         let mut note = |snapshot: &Snapshot| {
             for column in &snapshot.schema.columns {
+                if let Some(original) = column.doc.as_deref().and_then(names::original) {
+                    originals.insert(original.to_lowercase(), column.name.to_lowercase());
+                }
                 columns.insert(column.name.to_lowercase());
                 spelling.insert(column.name.to_lowercase(), column.name.clone());
             }
@@ -157,7 +161,7 @@ impl QueryEngine {
         }
         let state = self.state(catalog)?;
         let functions = function_names(&state);
-        let scope = Scope { tables: &tables, columns: &columns, functions: &functions };
+        let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: &functions };
         let spelled = rewrite::rewrite(statement, &scope).map_err(LakeError::Sql)?;
         Ok(Prepared { state, spelled, spelling })
     }

@@ -36,7 +36,7 @@ pub(crate) enum Statement {
 pub(crate) fn parse(sql: &str) -> Result<Statement, String> {
     let dialect = SnowflakeDialect {};
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
-    let tokens = macros::expand(tokens.map_err(|e| format!("syntax error: {e}"))?)?;
+    let tokens = macros::expand(tokens.map_err(|error| syntax_message(&error.to_string()))?)?;
     let first_word = first_word(&tokens);
     let parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
     let mut statements = parser_statements(parser).map_err(|error| {
@@ -100,13 +100,12 @@ fn refusal(word: &str) -> String {
 fn syntax_error(error: &ParserError) -> String {
     match error {
         ParserError::RecursionLimitExceeded => format!("the statement nests deeper than {MAX_NESTING} levels"),
-        ParserError::ParserError(message) | ParserError::TokenizerError(message) => {
-            format!(
-                "syntax error: {}",
-                one_line(message).replace(" at Line: ", " at line ").replace("Column: ", "column ")
-            )
-        }
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => syntax_message(message),
     }
+}
+
+fn syntax_message(message: &str) -> String {
+    format!("syntax error: {}", one_line(message).replace(" at Line: ", " at line ").replace("Column: ", "column "))
 }
 
 /// Finds what would write or what has no meaning here, at any depth.
@@ -217,10 +216,10 @@ mod tests {
 
     #[test]
     fn errors_say_where() {
-        insta::assert_snapshot!(shown("select a\nfrom t\nwhere where"), @"");
-        insta::assert_snapshot!(shown("select 'abc"), @"");
-        insta::assert_snapshot!(shown("select 1 where p_occurs_since('soon')"), @"");
-        insta::assert_snapshot!(shown("select 1 where p_occurs_between('2022-01-01')"), @"");
-        insta::assert_snapshot!(shown("select 1 where\n  p_occurs_sinse('1 d')"), @"");
+        insta::assert_snapshot!(shown("select a\nfrom t\nwhere group by"), @"error: syntax error: expected: end of statement, found: by at line 3, column 13");
+        insta::assert_snapshot!(shown("select 'abc"), @"error: syntax error: unterminated string literal at line 1, column 8");
+        insta::assert_snapshot!(shown("select 1 where p_occurs_since('soon')"), @"error: p_occurs_since at line 1, column 16: 'soon' is no time offset; write '1 day', '90 minutes' or a number of seconds");
+        insta::assert_snapshot!(shown("select 1 where p_occurs_between('2022-01-01')"), @"error: p_occurs_between at line 1, column 16: expected 2 arguments, then optionally a table alias and a column");
+        insta::assert_snapshot!(shown("select 1 where\n  p_occurs_sinse('1 d')"), @"error: p_occurs_sinse at line 2, column 3: unknown macro; did you mean p_occurs_since?");
     }
 }

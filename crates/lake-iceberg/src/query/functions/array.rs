@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, StringArray, StringBuilder};
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, cast};
@@ -14,6 +14,7 @@ use super::{BOOLEAN, INT64, Pure, UTF8, at, texts};
 pub(super) const FUNCTIONS: &[Pure] = &[
     Pure::new("array_contains", (2, 2), BOOLEAN, contains).simplified(native_contains),
     Pure::new("array_size", (1, 1), INT64, size),
+    Pure::new("to_list", (1, 1), list_type, to_list).simplified(native_list),
     Pure::new("array_to_string", (1, 2), UTF8, joined),
 ];
 
@@ -59,6 +60,38 @@ fn contains(args: &[ArrayRef]) -> Result<ArrayRef> {
         Some(found)
     };
     Ok(Arc::new((0..arrays.len()).map(&mut answer).collect::<BooleanArray>()))
+}
+
+fn list_type(types: &[DataType]) -> Result<DataType> {
+    let texts = || DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
+    Ok(if is_list(&types[0]) { types[0].clone() } else { texts() })
+}
+
+fn native_list(args: &[Expr], info: &SimplifyContext) -> Result<Option<Expr>> {
+    let [only] = args else { return Ok(None) };
+    Ok(is_list(&info.get_data_type(only)?).then(|| only.clone()))
+}
+
+/// A JSON array as a list of texts.
+fn to_list(args: &[ArrayRef]) -> Result<ArrayRef> {
+    if is_list(args[0].data_type()) {
+        return Ok(Arc::clone(&args[0]));
+    }
+    let json = json_texts(&args[0])?;
+    let mut parser = parser();
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in 0..json.len() {
+        let document = at(&json, row).and_then(|text| parser.parse(text.as_bytes()).ok());
+        let Some(document) = document.filter(|document| document.root().is_array()) else {
+            lists.append(false);
+            continue;
+        };
+        for item in document.root().items() {
+            lists.values().append_option(loose(item));
+        }
+        lists.append(true);
+    }
+    Ok(Arc::new(lists.finish()))
 }
 
 fn size(args: &[ArrayRef]) -> Result<ArrayRef> {

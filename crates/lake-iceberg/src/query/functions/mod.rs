@@ -13,7 +13,8 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
 };
 
 use super::schema::{JSON, JSON_LOOSE, JSON_TEXT};
@@ -36,6 +37,11 @@ pub(crate) fn pack(now_micros: i64) -> Vec<ScalarUDF> {
 
 type Run = fn(&[ArrayRef]) -> Result<ArrayRef>;
 type Simplify = fn(&[Expr], &SimplifyContext) -> Result<Option<Expr>>;
+
+/// Any number of arguments of any type.
+fn anything() -> Signature {
+    Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Immutable)
+}
 
 /// One function: how many arguments, what it gives, and how.
 #[derive(Clone, Copy)]
@@ -83,10 +89,7 @@ impl Pure {
     }
 
     fn udf(&self) -> ScalarUDF {
-        ScalarUDF::new_from_impl(PureFunction {
-            pure: *self,
-            signature: Signature::variadic_any(Volatility::Immutable),
-        })
+        ScalarUDF::new_from_impl(PureFunction { pure: *self, signature: anything() })
     }
 }
 
@@ -134,7 +137,8 @@ impl ScalarUDFImpl for PureFunction {
                 (fewest, most) if fewest == most => fewest.to_string(),
                 (fewest, most) => format!("{fewest} to {most}"),
             };
-            return exec_err!("{} takes {wanted} arguments, got {}", self.pure.name, types.len());
+            let plural = if wanted == "1" { "" } else { "s" };
+            return exec_err!("{} takes {wanted} argument{plural}, got {}", self.pure.name, types.len());
         }
         (self.pure.returns)(types)
     }

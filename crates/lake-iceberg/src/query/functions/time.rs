@@ -10,13 +10,13 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility, lit};
+use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, lit};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp as Instant};
 
 use super::convert::same;
-use super::{INT64, Pure, at, texts, whole_at, wholes};
+use super::{INT64, Pure, anything, at, texts, whole_at, wholes};
 use crate::query::schema::timestamp_type;
 
 const TIMESTAMP: fn(&[DataType]) -> Result<DataType> = |_| Ok(timestamp_type());
@@ -45,7 +45,7 @@ pub(super) struct Now {
 impl Now {
     pub(super) fn at(micros: i64) -> Self {
         // A precision may be given, `current_timestamp(3)`.
-        Self { micros, signature: Signature::variadic_any(Volatility::Immutable) }
+        Self { micros, signature: anything() }
     }
 
     fn value(&self) -> ScalarValue {

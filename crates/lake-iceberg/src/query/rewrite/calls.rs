@@ -16,7 +16,7 @@ use crate::query::fault::{did_you_mean, place};
 use crate::query::names::nearest;
 
 /// Snowflake's name, and what the same thing is called here.
-const RENAMED: [(&str, &str); 42] = [
+const RENAMED: [(&str, &str); 43] = [
     ("any_value", "first_value"),
     ("approx_count_distinct", "approx_distinct"),
     ("array_cat", "array_concat"),
@@ -37,6 +37,7 @@ const RENAMED: [(&str, &str); 42] = [
     ("len", "character_length"),
     ("localtimestamp", "current_timestamp"),
     ("now", "current_timestamp"),
+    ("p_current_timestamp", "current_timestamp"),
     ("parse_json_try", "try_parse_json"),
     ("sha1_hex", "sha1"),
     ("split", "string_to_array"),
@@ -260,6 +261,11 @@ fn plain_sql(name: &str, arguments: Vec<Expr>, function: &mut Function) -> Resul
             let (list, from, to) = (next(), next(), next());
             let from = build::binary(nested(from), BinaryOperator::Plus, build::number(1));
             build::call("array_slice", vec![list, from, to])
+        }
+        // Any argument may be a JSON array in text.
+        "array_intersect" | "array_has_any" | "array_concat" | "array_except" | "array_distinct" => {
+            let lists = (0..count).map(|_| build::call("to_list", vec![next()])).collect();
+            build::call(name, lists)
         }
         "charindex" => {
             wants(2)?;

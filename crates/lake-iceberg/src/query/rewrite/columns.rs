@@ -5,10 +5,10 @@
 
 use datafusion::sql::sqlparser::ast::{AccessExpr, Expr, Ident, JsonPath, JsonPathElem, Subscript, Value};
 
-use super::{Rewriter, build, fold, names};
+use super::{Rewriter, build, flatten, fold, names};
 
 /// What `lateral flatten` gives besides the row it flattens.
-const FLATTENED: [&str; 5] = ["value", "key", "index", "path", "this"];
+pub(super) const FLATTENED: [&str; 5] = ["value", "key", "index", "path", "this"];
 
 impl Rewriter<'_> {
     pub(super) fn column(&self, mut ident: Ident) -> Expr {
@@ -18,7 +18,7 @@ impl Rewriter<'_> {
             && FLATTENED.contains(&ident.value.as_str())
             && !self.scope.columns.contains(&ident.value)
         {
-            let root = Expr::Identifier(Ident { value: only.clone(), ..ident.clone() });
+            let root = Expr::Identifier(flatten::column(only));
             return access(root, vec![field(&ident.value)]);
         }
         Expr::Identifier(ident)
@@ -33,6 +33,7 @@ impl Rewriter<'_> {
             fold(qualifier);
         }
         let root = match <[Ident; 1]>::try_from(column) {
+            Ok([only]) if self.flattened.contains(&only.value) => Expr::Identifier(flatten::column(&only.value)),
             Ok([only]) => self.column(only),
             Err(column) => Expr::CompoundIdentifier(column),
         };
@@ -63,7 +64,9 @@ impl Rewriter<'_> {
             return;
         }
         let spelled = names::transliterated(&ident.value);
-        if self.scope.columns.contains(&spelled) {
+        if let Some(column) = self.scope.originals.get(&ident.value) {
+            ident.value.clone_from(column);
+        } else if self.scope.columns.contains(&spelled) {
             ident.value = spelled;
         }
     }

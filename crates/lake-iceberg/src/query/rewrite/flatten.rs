@@ -1,7 +1,7 @@
 //! `lateral flatten(input => x) f`: a row for each element.
 //!
-//! `FROM t, LATERAL FLATTEN(input => t.x) f` becomes `FROM (SELECT *, unnest(flatten_entries(t.x)) AS f FROM t) t`: `f`
-//! turns into a struct column, so `f.value.a` is ordinary nested access and columns of `t` stay columns of `t`. That
+//! `FROM t, LATERAL FLATTEN(input => t.x) f` becomes `FROM (SELECT *, unnest(flatten_entries(t.x)) AS "f flattened" FROM
+//! t) t`: `f` turns into a struct column, so `f.value.a` is nested access and columns of `t` stay columns of `t`. That
 //! works for a table or subquery that stands alone; a flatten after a join must go into a subquery of its own.
 
 use datafusion::sql::sqlparser::ast::{
@@ -27,6 +27,11 @@ pub(super) fn is_flatten(factor: &TableFactor) -> bool {
         TableFactor::TableFunction { expr: Expr::Function(function), .. } => folded(&function.name) == ["flatten"],
         _ => false,
     }
+}
+
+/// The column that stands for a flatten's alias. Its name is one that no log has, since columns may have the alias's.
+pub(super) fn column(alias: &str) -> Ident {
+    Ident::with_quote('"', format!("{alias} flattened"))
 }
 
 /// Moves every flatten of a `FROM` into the relation before it.
@@ -110,10 +115,9 @@ fn absorb(before: TableWithJoins, flatten: Flatten, aliases: &mut Vec<String>) -
     let SetExpr::Select(select) = &mut *query.body else { return Err("flatten template".to_owned()) };
     select.from = vec![before];
     let entries = build::call("flatten_entries", flatten.arguments);
-    select.projection.push(SelectItem::ExprWithAlias {
-        expr: build::call("unnest", vec![entries]),
-        alias: Ident::with_quote('"', flatten.alias.clone()),
-    });
+    select
+        .projection
+        .push(SelectItem::ExprWithAlias { expr: build::call("unnest", vec![entries]), alias: column(&flatten.alias) });
     aliases.push(flatten.alias);
     let alias = TableAlias { explicit: true, name: Ident::new(name), columns: Vec::new(), at: None };
     let relation = TableFactor::Derived { lateral: false, subquery: query, alias: Some(alias), sample: None };

@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use super::fault::place;
 use super::names;
 
+mod aliases;
 mod build;
 mod calls;
 mod casts;
@@ -37,6 +38,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) tables: &'a HashMap<Vec<String>, (String, String)>,
     /// Folded names of the columns of all mentioned tables.
     pub(crate) columns: &'a HashSet<String>,
+    /// The logs' own names of columns that the lake spells otherwise, folded, and the columns.
+    pub(crate) originals: &'a HashMap<String, String>,
     /// Names of all functions, folded.
     pub(crate) functions: &'a HashSet<String>,
 }
@@ -54,7 +57,8 @@ pub(crate) fn mentions(statement: &Ast) -> Vec<Mention> {
 pub(crate) fn rewrite(statement: &mut Ast, scope: &Scope<'_>) -> Result<HashMap<String, String>, String> {
     let mut collected = Collected::default();
     let _ = Visit::visit(&*statement, &mut collected);
-    let mut rewriter = Rewriter { scope, collected, depth: 0, spelled: HashMap::new(), flattened: Vec::new() };
+    let mut rewriter =
+        Rewriter { scope, collected, depth: 0, spelled: HashMap::new(), flattened: Vec::new(), ctes: HashMap::new() };
     match VisitMut::visit(statement, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(rewriter.spelled),
         ControlFlow::Break(message) => Err(message),
@@ -122,6 +126,8 @@ struct Rewriter<'a> {
     spelled: HashMap<String, String>,
     /// Aliases of `lateral flatten`; they are columns after the rewrite.
     flattened: Vec<String>,
+    /// Columns of the common table expressions met so far.
+    ctes: HashMap<String, aliases::Names>,
 }
 
 impl Rewriter<'_> {
@@ -129,6 +135,9 @@ impl Rewriter<'_> {
         self.depth += 1;
         for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             fold_alias(&mut cte.alias);
+            let mut names = aliases::Sources { tables: self.scope.columns, ctes: &self.ctes }.query(&cte.query);
+            names.extend(cte.alias.columns.iter().map(|column| column.name.value.clone()));
+            self.ctes.insert(cte.alias.name.value.clone(), names);
         }
         if self.depth == 1 {
             self.spell(&query.body);
@@ -166,6 +175,7 @@ impl Rewriter<'_> {
     }
 
     fn select(&mut self, select: &mut Select) -> Result<(), String> {
+        let sources = aliases::Sources { tables: self.scope.columns, ctes: &self.ctes }.from(&select.from);
         flatten::unfold(select, &mut self.flattened)?;
         let mut names: HashSet<String> = HashSet::new();
         for item in &mut select.projection {
@@ -199,6 +209,7 @@ impl Rewriter<'_> {
                 SelectItem::ExprWithAliases { .. } => return Err("a column can have one alias only".to_owned()),
             }
         }
+        aliases::inline(select, &sources);
         Ok(())
     }
 

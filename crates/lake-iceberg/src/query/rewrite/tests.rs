@@ -12,6 +12,7 @@ fn known() -> HashSet<String> {
     let state = SessionStateBuilder::new().with_default_features().build();
     let names = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
     let names = names.chain(state.window_functions().keys()).cloned();
+    let names = names.chain(["unnest".to_owned()]);
     names.chain(functions::pack(0).iter().map(|function| function.name().to_owned())).collect()
 }
 
@@ -25,7 +26,8 @@ fn rewritten(sql: &str, known: &HashSet<String>) -> String {
     ]);
     let columns = ["eventname", "useridentity", "requestparameters", "id_orig_h", "p_any_ip_addresses", "p_event_time"];
     let columns = columns.iter().map(|&column| column.to_owned()).collect();
-    let scope = Scope { tables: &tables, columns: &columns, functions: known };
+    let originals = HashMap::from([("ts µs".to_owned(), "ts_us".to_owned())]);
+    let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: known };
     match rewrite(&mut statement, &scope) {
         Ok(_) => statement.to_string(),
         Err(message) => format!("error: {message}"),
@@ -37,27 +39,28 @@ fn expressions() {
     let known = known();
     for (sql, expected) in [
         // Names.
-        ("eventName", "eventName"),
+        ("eventName", "eventname"),
         ("\"eventName\"", "\"eventname\""),
         ("\"id.orig_h\"", "\"id_orig_h\""),
-        ("t.eventName", "t.eventName"),
+        ("\"ts µs\"", "\"ts_us\""),
+        ("t.eventName", "t.eventname"),
         // Ways in.
-        ("userIdentity.userName", "userIdentity['userName']"),
-        ("t.userIdentity.sessionContext.attributes", "t.userIdentity['sessionContext']['attributes']"),
-        ("userIdentity:userName", "userIdentity['userName']"),
-        ("requestParameters:a.b[0]['c d']", "requestParameters['a']['b'][0]['c d']"),
-        ("requestParameters:a:b", "requestParameters['a']['b']"),
-        ("get_path(requestParameters, 'a.b[0]')", "requestParameters['a']['b'][0]"),
-        ("parse_json(eventName):a::string", "to_varchar(parse_json(eventName)['a'])"),
+        ("userIdentity.userName", "useridentity['userName']"),
+        ("t.userIdentity.sessionContext.attributes", "t.useridentity['sessionContext']['attributes']"),
+        ("userIdentity:userName", "useridentity['userName']"),
+        ("requestParameters:a.b[0]['c d']", "requestparameters['a']['b'][0]['c d']"),
+        ("requestParameters:a:b", "requestparameters['a']['b']"),
+        ("get_path(requestParameters, 'a.b[0]')", "requestparameters['a']['b'][0]"),
+        ("parse_json(eventName):a::string", "to_varchar(parse_json(eventname)['a'])"),
         // Casts.
-        ("eventName::string", "to_varchar(eventName)"),
-        ("eventName::variant", "eventName"),
-        ("eventName::number", "to_number(eventName)"),
-        ("eventName::number(10,2)", "CAST(eventName AS DECIMAL(10,2))"),
-        ("try_cast(eventName as int)", "try_to_number(eventName)"),
-        ("eventName::timestamp_ntz", "to_timestamp(eventName)"),
-        ("eventName::date", "CAST(to_timestamp(eventName) AS DATE)"),
-        ("eventName::boolean", "to_boolean(eventName)"),
+        ("eventName::string", "to_varchar(eventname)"),
+        ("eventName::variant", "eventname"),
+        ("eventName::number", "to_number(eventname)"),
+        ("eventName::number(10,2)", "CAST(eventname AS DECIMAL(10,2))"),
+        ("try_cast(eventName as int)", "try_to_number(eventname)"),
+        ("eventName::timestamp_ntz", "to_timestamp(eventname)"),
+        ("eventName::date", "CAST(to_timestamp(eventname) AS DATE)"),
+        ("eventName::boolean", "to_boolean(eventname)"),
         // Functions.
         ("iff(a = 1, 'x', 'y')", "CASE WHEN a = 1 THEN 'x' ELSE 'y' END"),
         ("count_if(a > 1)", "count(CASE WHEN a > 1 THEN 1 END)"),
@@ -76,7 +79,7 @@ fn expressions() {
         ("hour(a)", "CAST(date_part('hour', to_timestamp(a)) AS BIGINT)"),
         ("zeroifnull(a)", "coalesce(a, 0)"),
         ("array_contains('x'::variant, p_any_ip_addresses)", "array_contains('x', p_any_ip_addresses)"),
-        ("arrays_overlap(a, b)", "array_has_any(a, b)"),
+        ("arrays_overlap(a, b)", "array_has_any(to_list(a), to_list(b))"),
         ("regexp_like(a, 'x.*')", "regexp_like(a, '^(?:x.*)$')"),
         ("a rlike b", "regexp_like(a, ('^(?:' || b || ')$'))"),
         ("a not rlike 'b'", "NOT (regexp_like(a, '^(?:b)$'))"),
@@ -101,11 +104,21 @@ fn statements() {
         ("select * from PANTHER_LOGS.public.AWS_CloudTrail", "SELECT * FROM \"logs\".\"aws_cloudtrail\""),
         (
             "select panther_logs.public.aws_cloudtrail.eventName from panther_logs.public.aws_cloudtrail",
-            "SELECT aws_cloudtrail.eventName FROM \"logs\".\"aws_cloudtrail\"",
+            "SELECT aws_cloudtrail.eventname FROM \"logs\".\"aws_cloudtrail\"",
         ),
         (
             "select ct.userIdentity.userName u from aws_cloudtrail \"CT\"",
-            "SELECT ct.userIdentity['userName'] AS u FROM \"logs\".\"aws_cloudtrail\" \"ct\"",
+            "SELECT ct.useridentity['userName'] AS u FROM \"logs\".\"aws_cloudtrail\" \"ct\"",
+        ),
+        (
+            "select a + 1 as B, b * 2 as c, eventName as eventName from aws_cloudtrail where b > 3 and eventName = 'x' having c > 1",
+            "SELECT a + 1 AS b, (a + 1) * 2 AS c, eventname AS eventname FROM \"logs\".\"aws_cloudtrail\" \
+             WHERE (a + 1) > 3 AND eventname = 'x' HAVING ((a + 1) * 2) > 1",
+        ),
+        (
+            "with x as (select lower(eventName) as n from aws_cloudtrail) select upper(n) as n, n as m from x where n = 'a'",
+            "WITH x AS (SELECT lower(eventname) AS n FROM \"logs\".\"aws_cloudtrail\") \
+             SELECT upper(n) AS n, n AS m FROM x WHERE n = 'a'",
         ),
         ("select top 5 a from t", "SELECT a FROM t LIMIT 5"),
         (
@@ -115,14 +128,14 @@ fn statements() {
         ("select count(*), count(*) from t", "SELECT count(*) AS \"count(*)\", count(*) AS \"count(*)_2\" FROM t"),
         (
             "select f.value:a::string s from aws_cloudtrail t, lateral flatten(input => t.requestParameters:items) f",
-            "SELECT to_varchar(f['value']['a']) AS s FROM (SELECT *, \
-             unnest(flatten_entries(t.requestParameters['items'], NULL, NULL)) AS \"f\" \
+            "SELECT to_varchar(\"f flattened\"['value']['a']) AS s FROM (SELECT *, \
+             unnest(flatten_entries(t.requestparameters['items'], NULL, NULL)) AS \"f flattened\" \
              FROM \"logs\".\"aws_cloudtrail\" t) AS t",
         ),
         (
             "select value from aws_cloudtrail, table(flatten(p_any_ip_addresses))",
-            "SELECT flatten['value'] FROM (SELECT *, unnest(flatten_entries(p_any_ip_addresses, NULL, NULL)) \
-             AS \"flatten\" FROM \"logs\".\"aws_cloudtrail\") AS aws_cloudtrail",
+            "SELECT \"flatten flattened\"['value'] FROM (SELECT *, unnest(flatten_entries(p_any_ip_addresses, NULL, NULL)) \
+             AS \"flatten flattened\" FROM \"logs\".\"aws_cloudtrail\") AS aws_cloudtrail",
         ),
     ] {
         assert_eq!(rewritten(sql, &known), expected, "{sql}");
@@ -132,9 +145,9 @@ fn statements() {
 #[test]
 fn errors() {
     let known = known();
-    insta::assert_snapshot!(rewritten("select\n  arry_size(a) from t", &known), @"");
-    insta::assert_snapshot!(rewritten("select iff(a, b) from t", &known), @"");
-    insta::assert_snapshot!(rewritten("select dateadd(fortnight, 1, a) from t", &known), @"");
-    insta::assert_snapshot!(rewritten("select no_such_thing_at_all(a) from t", &known), @"");
-    insta::assert_snapshot!(rewritten("select 1 from a join b on a.x = b.x, lateral flatten(input => c) f", &known), @"");
+    insta::assert_snapshot!(rewritten("select\n  arry_size(a) from t", &known), @"error: unknown function arry_size at line 2, column 3; did you mean array_size, array_resize or array_slice?");
+    insta::assert_snapshot!(rewritten("select iff(a, b) from t", &known), @"error: iff at line 1, column 8: expected 3 arguments, got 2");
+    insta::assert_snapshot!(rewritten("select dateadd(fortnight, 1, a) from t", &known), @"error: dateadd at line 1, column 8: fortnight is no unit of time");
+    insta::assert_snapshot!(rewritten("select no_such_thing_at_all(a) from t", &known), @"error: unknown function no_such_thing_at_all at line 1, column 8");
+    insta::assert_snapshot!(rewritten("select 1 from a join b on a.x = b.x, lateral flatten(input => c) f", &known), @"error: flatten f after a join is not supported: put the join into a WITH query and flatten that");
 }

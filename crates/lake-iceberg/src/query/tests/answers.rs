@@ -52,16 +52,27 @@ async fn names_in_every_form() {
 #[tokio::test]
 async fn columns_keep_their_names_and_rows_their_order() {
     let lake = lake();
-    insta::assert_snapshot!(lake.show("select eventname, USERIDENTITY, count(*) c, 1 as \"My Col\", bytes + 1 from aws_cloudtrail group by 1, 2, 5 order by bytes + 1 desc limit 1").await, @"");
-    insta::assert_snapshot!(lake.show("select * from rule_matches.aws_cloudtrail").await, @"");
-    insta::assert_snapshot!(lake.show("select * exclude (p_log_type, p_any_ip_addresses, userIdentity, sourceIPAddress) from aws_cloudtrail where p_row_id in ('r1', 'r4') order by p_row_id").await, @"");
-    insta::assert_snapshot!(lake.show("select a.p_row_id, b.p_row_id from aws_cloudtrail a join aws_cloudtrail b on a.p_row_id = b.p_row_id order by 1 limit 1").await, @"");
+    insta::assert_snapshot!(lake.show("select eventname, USERIDENTITY, count(*) c, 1 as \"My Col\", bytes + 1 from aws_cloudtrail group by 1, 2, 5 order by bytes + 1 desc limit 1").await, @r#"{"eventName":"ConsoleLogin","userIdentity":{"type":"IAMUser","userName":"bob","sessionContext":{"attributes":{"mfaAuthenticated":"false"}}},"c":1,"My Col":1,"bytes + 1":31}"#);
+    insta::assert_snapshot!(lake.show("select * from rule_matches.aws_cloudtrail").await, @r#"{"p_log_type":"AWS.CloudTrail","p_event_time":"2026-11-18 10:00:00.000000000","p_rule_id":"AWS.Console.Login","p_alert_context":{"actor":"alice"},"eventName":"ConsoleLogin"}"#);
+    insta::assert_snapshot!(lake.show("select * exclude (p_log_type, p_any_ip_addresses, userIdentity, sourceIPAddress) from aws_cloudtrail where p_row_id in ('r1', 'r4') order by p_row_id").await, @r#"
+    {"p_row_id":"r1","p_event_time":"2026-11-18 10:00:00.000000000","eventName":"ConsoleLogin","requestParameters":{"bucketName":"logs","items":[{"a":1},{"a":2}],"Count":10},"resources":[{"arn":"arn:one"},{"arn":"arn:two"}],"bytes":10,"score":null,"readOnly":null,"id_orig_h":null}
+    {"p_row_id":"r4","p_event_time":"2026-11-20 11:59:00.000000000","eventName":"DeleteTrail","requestParameters":null,"resources":null,"bytes":0,"score":null,"readOnly":null,"id_orig_h":null}
+    "#);
+    insta::assert_snapshot!(lake.show("select a.p_row_id, b.p_row_id from aws_cloudtrail a join aws_cloudtrail b on a.p_row_id = b.p_row_id order by 1 limit 1").await, @r#"{"p_row_id":"r1","p_row_id_2":"r1"}"#);
     let output = lake
         .0
         .query("select userIdentity.userName, bytes, p_event_time, resources, requestParameters from aws_cloudtrail")
         .await
         .expect("a good query");
-    insta::assert_debug_snapshot!(output.columns.iter().map(|c| format!("{} {}", c.name, c.kind)).collect::<Vec<_>>(), @"");
+    insta::assert_debug_snapshot!(output.columns.iter().map(|c| format!("{} {}", c.name, c.kind)).collect::<Vec<_>>(), @r#"
+    [
+        "userIdentity.userName string",
+        "bytes bigint",
+        "p_event_time timestamp",
+        "resources array(object(accountId string, arn string))",
+        "requestParameters variant",
+    ]
+    "#);
     assert_eq!(output.rows.try_collect::<Vec<_>>().await.expect("rows").len(), 4);
 }
 
@@ -107,6 +118,7 @@ async fn arrays_in_either_order_of_arguments() {
         ("select array_size(p_any_ip_addresses) from aws_cloudtrail order by p_row_id", "2 1 1 null"),
         ("select array_size(parse_json('[1,2,3]'))", "3"),
         ("select arrays_overlap(p_any_ip_addresses, array_construct('10.0.0.2')) from aws_cloudtrail where p_row_id = 'r2'", "true"),
+        ("select array_intersection(p_any_ip_addresses, parse_json('[\"1.2.3.4\", 7]')) from aws_cloudtrail where p_row_id = 'r1'", r#"["1.2.3.4"]"#),
         ("select array_to_string(p_any_ip_addresses, '|') from aws_cloudtrail where p_row_id = 'r1'", r#""10.0.0.1|1.2.3.4""#),
         ("select array_agg(distinct eventName) within group (order by eventName) from aws_cloudtrail", r#"["ConsoleLogin","CreateUser","DeleteTrail"]"#),
         ("select listagg(p_row_id, ',') within group (order by p_row_id desc) from aws_cloudtrail", r#""r4,r3,r2,r1""#),
@@ -167,7 +179,7 @@ async fn time() {
 #[tokio::test]
 async fn words_of_the_dialect() {
     check(&[
-        ("select iff(1 = 1, 'a', 'b'), zeroifnull(null), nvl(null, 'x'), div0(1, 0)", r#""a",0,"x",0"#),
+        ("select iff(1 = 1, 'a', 'b'), zeroifnull(null), nvl(null, 'x'), div0(1, 0)", r#""a",0,"x",0.0"#),
         ("select count_if(eventName = 'ConsoleLogin') from aws_cloudtrail", "2"),
         ("select count(*) from aws_cloudtrail where eventName like any ('Console%', 'Create%')", "3"),
         ("select count(*) from aws_cloudtrail where eventName ilike any ('%LOGIN', 'x')", "2"),
@@ -187,6 +199,8 @@ async fn words_of_the_dialect() {
         ("select top 1 p_row_id from aws_cloudtrail order by bytes", r#""r4""#),
         ("select p_row_id from aws_cloudtrail order by score desc nulls last limit 1", r#""r3""#),
         ("select p_row_id, count(*) over () from aws_cloudtrail order by 1 limit 1", r#""r1",4"#),
+        ("select upper(eventName) as big, big || '!' as bigger from aws_cloudtrail where big = 'CREATEUSER'", r#""CREATEUSER","CREATEUSER!""#),
+        ("select n from (select array_agg(distinct eventName) names, array_size(names) n from aws_cloudtrail having n > 2)", r#"3"#),
         ("select $$it's$$ as x", r#""it's""#),
         ("select count(*) from (select 1 union all select 2)", "2"),
         ("select approx_count_distinct(eventName), median(bytes) from aws_cloudtrail", "3,15.0"),
@@ -198,7 +212,7 @@ async fn words_of_the_dialect() {
 async fn views() {
     check(&[
         ("select count(*) from all_logs", "5"),
-        ("select count(*) from panther_views.public.all_logs where p_occurs_since('3 days')", "4"),
+        ("select count(*) from panther_views.public.all_logs where p_occurs_since('2 days')", "3"),
         (
             "select p_db_name, p_log_type, count(*) from views.all_logs group by 1, 2 order by 3 desc",
             r#""panther_logs","AWS.CloudTrail",4 "panther_logs","Okta.SystemLog",1"#,
@@ -218,10 +232,30 @@ async fn views() {
 #[tokio::test]
 async fn listings() {
     let lake = lake();
-    insta::assert_snapshot!(lake.show("show tables in logs").await, @"");
-    insta::assert_snapshot!(lake.show("show tables like '%trail'").await, @"");
-    insta::assert_snapshot!(lake.show("describe table panther_logs.public.okta_systemlog").await, @"");
-    insta::assert_snapshot!(lake.show("desc rule_matches.aws_cloudtrail").await, @"");
+    insta::assert_snapshot!(lake.show("show tables in logs").await, @r#"
+    {"database":"logs","name":"aws_cloudtrail"}
+    {"database":"logs","name":"okta_systemlog"}
+    {"database":"logs","name":"zeek_conn"}
+    "#);
+    insta::assert_snapshot!(lake.show("show tables like '%trail'").await, @r#"
+    {"database":"logs","name":"aws_cloudtrail"}
+    {"database":"rule_matches","name":"aws_cloudtrail"}
+    "#);
+    insta::assert_snapshot!(lake.show("describe table panther_logs.public.okta_systemlog").await, @r#"
+    {"name":"p_log_type","type":"string","comment":""}
+    {"name":"p_row_id","type":"string","comment":""}
+    {"name":"p_event_time","type":"timestamp","comment":""}
+    {"name":"p_any_emails","type":"array(string)","comment":""}
+    {"name":"eventType","type":"string","comment":""}
+    {"name":"SourceIPAddress","type":"string","comment":""}
+    "#);
+    insta::assert_snapshot!(lake.show("desc rule_matches.aws_cloudtrail").await, @r#"
+    {"name":"p_log_type","type":"string","comment":""}
+    {"name":"p_event_time","type":"timestamp","comment":""}
+    {"name":"p_rule_id","type":"string","comment":""}
+    {"name":"p_alert_context","type":"variant","comment":""}
+    {"name":"eventName","type":"string","comment":""}
+    "#);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use datafusion::sql::sqlparser::ast::{Expr, Statement as Ast, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, SelectItem, Statement as Ast, Visit, Visitor};
 use uncia_model::{Column, ColumnType, Database, fields};
 
 use super::fixture::Fixture;
@@ -42,10 +42,36 @@ fn query_of(text: &str) -> Option<String> {
 }
 
 #[derive(Default)]
-struct Words(BTreeSet<String>);
+struct Words {
+    used: BTreeSet<String>,
+    /// Names that the query itself gives.
+    own: BTreeSet<String>,
+}
 
 impl Visitor for Words {
     type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> std::ops::ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.own.insert(cte.alias.name.value.to_lowercase());
+            self.own.extend(cte.alias.columns.iter().map(|column| column.name.value.to_lowercase()));
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> std::ops::ControlFlow<()> {
+        for item in &select.projection {
+            // `a as a` still needs a column of the table.
+            let SelectItem::ExprWithAlias { alias, expr } = item else { continue };
+            let mut inner = Words::default();
+            let _ = expr.visit(&mut inner);
+            let name = alias.value.to_lowercase();
+            if !inner.used.contains(&name) {
+                self.own.insert(name);
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> std::ops::ControlFlow<()> {
         let idents = match expr {
@@ -53,7 +79,7 @@ impl Visitor for Words {
             Expr::CompoundIdentifier(parts) => parts.as_slice(),
             _ => &[],
         };
-        self.0.extend(idents.iter().map(|ident| ident.value.to_lowercase()));
+        self.used.extend(idents.iter().map(|ident| ident.value.to_lowercase()));
         std::ops::ControlFlow::Continue(())
     }
 }
@@ -67,8 +93,8 @@ fn lake_for(statement: &Ast) -> Fixture {
     for any in fields::ANY {
         columns.push(Column::new(*any, ColumnType::List(Box::new(ColumnType::String))));
     }
-    for word in words.0 {
-        if !columns.iter().any(|column| column.name == word) {
+    for word in words.used.difference(&words.own) {
+        if !columns.iter().any(|column| column.name == *word) {
             columns.push(Column::new(word, ColumnType::Json));
         }
     }
@@ -76,7 +102,10 @@ fn lake_for(statement: &Ast) -> Fixture {
     let mut known = BTreeSet::new();
     for mention in rewrite::mentions(statement) {
         let database = mention.parts.first().and_then(|first| names::database(first)).and_then(Database::parse);
-        let name = mention.parts.last().cloned().unwrap_or_default();
+        let mut name = mention.parts.last().cloned().unwrap_or_default();
+        if mention.parts.first().is_some_and(|first| first == "snowflake") {
+            name = format!("snowflake_{}", name.replace('_', ""));
+        }
         let database = database.unwrap_or(Database::Logs);
         if !name.starts_with("all_") && known.insert((database, name.clone())) {
             fixture.table(database, &name, &columns, &[]);
