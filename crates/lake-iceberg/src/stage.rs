@@ -39,6 +39,9 @@ struct TableRows {
     rows: Vec<Document>,
 }
 
+/// A table written and not yet seen, and the move that shows it.
+type Staged = (PointerMove, Arc<LoadedTable>);
+
 impl Stager {
     pub(crate) async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
         let mut tables: BTreeMap<TableRef, TableRows> = BTreeMap::new();
@@ -51,8 +54,7 @@ impl Stager {
             entry.rows.extend(rows);
         }
         let stages = tables.into_iter().map(|(table, rows)| self.stage_table(batch, table, rows));
-        let staged: Vec<Option<(PointerMove, Arc<LoadedTable>)>> =
-            stream::iter(stages).buffered(TABLES_AT_ONCE).try_collect().await?;
+        let staged: Vec<Option<Staged>> = stream::iter(stages).buffered(TABLES_AT_ONCE).try_collect().await?;
         let storage = self.storage.clone();
         blocking(move || storage.settle()).await?;
         let mut moves = Vec::with_capacity(staged.len());
@@ -69,7 +71,7 @@ impl Stager {
         batch: BatchId,
         table: TableRef,
         rows: TableRows,
-    ) -> BoxFuture<'_, Result<Option<(PointerMove, Arc<LoadedTable>)>, LakeError>> {
+    ) -> BoxFuture<'_, Result<Option<Staged>, LakeError>> {
         async move {
             let base = self.tables.load(&table).await?;
             if base.as_ref().is_some_and(|base| commit::has_batch(base, batch)) {
