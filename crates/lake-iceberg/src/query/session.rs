@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+    SchemaProvider,
+};
 use datafusion::common::DataFusionError;
 use datafusion::config::Dialect;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as EngineStatement;
@@ -60,8 +63,9 @@ pub(crate) struct QueryEngine {
     snapshots: Arc<dyn Snapshots>,
     interner: Arc<Interner>,
     clock: Arc<dyn Clock>,
-    config: QueryConfig,
-    runtime: Arc<RuntimeEnv>,
+    /// Functions, planners, options and runtime of all sessions.
+    common: SessionState,
+    functions: HashSet<String>,
 }
 
 impl QueryEngine {
@@ -75,7 +79,9 @@ impl QueryEngine {
             .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_bytes)))
             .build_arc()
             .map_err(|error| LakeError::Engine(Box::new(error)))?;
-        Ok(Self { snapshots, interner, clock, config, runtime })
+        let common = common_state(config, runtime);
+        let functions = function_names(&common);
+        Ok(Self { snapshots, interner, clock, common, functions })
     }
 
     /// Runs one read-only statement.
@@ -159,9 +165,8 @@ impl QueryEngine {
             let registered = self.register(&catalog, &schema, name, provider);
             registered.map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
         }
-        let state = self.state(catalog)?;
-        let functions = function_names(&state);
-        let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: &functions };
+        let state = self.state(catalog).map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
+        let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: &self.functions };
         let spelled = rewrite::rewrite(statement, &scope).map_err(LakeError::Sql)?;
         Ok(Prepared { state, spelled, spelling })
     }
@@ -194,32 +199,13 @@ impl QueryEngine {
         self.snapshots.load(table, location).await
     }
 
-    fn state(&self, catalog: MemoryCatalogProvider) -> Result<SessionState, LakeError> {
-        let mut config = SessionConfig::new()
-            .with_target_partitions(self.config.partitions)
-            .with_default_catalog_and_schema(CATALOG, Database::Logs.as_str())
-            .with_information_schema(false)
-            .with_create_default_catalog_and_schema(false);
-        let options = config.options_mut();
-        options.sql_parser.dialect = Dialect::Snowflake;
-        options.sql_parser.collect_spans = true;
-        options.sql_parser.map_string_types_to_utf8view = false;
-        options.execution.time_zone = Some("+00:00".to_owned());
-        // See the provider: predicates on structs must stay above the scan.
-        options.execution.parquet.pushdown_filters = false;
-        options.execution.parquet.reorder_filters = false;
-        let mut builder = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(Arc::clone(&self.runtime))
-            .with_default_features();
-        if let Some(planners) = builder.expr_planners() {
-            planners.insert(0, Arc::new(PathPlanner));
-        }
-        if let Some(scalars) = builder.scalar_functions() {
-            scalars.extend(functions::pack(self.clock.now().micros).into_iter().map(Arc::new));
-        }
-        let state = builder.build();
-        state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    /// A session for one statement: the common one with its own tables and its own now.
+    fn state(&self, catalog: MemoryCatalogProvider) -> Result<SessionState, DataFusionError> {
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+        let mut state = self.common.clone();
+        state.register_catalog_list(Arc::new(catalogs));
+        state.register_udf(Arc::new(functions::now(self.clock.now().micros)))?;
         Ok(state)
     }
 
@@ -310,6 +296,30 @@ struct Prepared {
     spelling: Spelling,
 }
 
+fn common_state(config: QueryConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut session = SessionConfig::new()
+        .with_target_partitions(config.partitions)
+        .with_default_catalog_and_schema(CATALOG, Database::Logs.as_str())
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let options = session.options_mut();
+    options.sql_parser.dialect = Dialect::Snowflake;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.execution.time_zone = Some("+00:00".to_owned());
+    // See the provider: predicates on structs must stay above the scan.
+    options.execution.parquet.pushdown_filters = false;
+    options.execution.parquet.reorder_filters = false;
+    let mut builder = SessionStateBuilder::new().with_config(session).with_runtime_env(runtime).with_default_features();
+    if let Some(planners) = builder.expr_planners() {
+        planners.insert(0, Arc::new(PathPlanner));
+    }
+    if let Some(scalars) = builder.scalar_functions() {
+        scalars.extend(functions::pack().into_iter().map(Arc::new));
+    }
+    builder.build()
+}
+
 async fn physical(
     state: &SessionState,
     statement: Ast,
@@ -324,7 +334,7 @@ fn function_names(state: &SessionState) -> HashSet<String> {
     let scalars = state.scalar_functions().keys();
     let aggregates = state.aggregate_functions().keys();
     let windows = state.window_functions().keys();
-    let planned = ["unnest", "exists", "grouping"].into_iter().map(str::to_owned);
+    let planned = ["unnest", "exists", "grouping", "current_timestamp"].into_iter().map(str::to_owned);
     scalars.chain(aggregates).chain(windows).cloned().chain(planned).collect()
 }
 

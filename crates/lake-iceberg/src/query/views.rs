@@ -10,17 +10,20 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
+use uncia_model::fields;
 
 use super::provider::LakeTable;
 use super::schema::timestamp_type;
 use super::snapshots::Snapshot;
 
 /// Columns that every view has, even over no table at all.
-const ALWAYS: [(&str, fn() -> DataType); 3] =
-    [("p_log_type", || DataType::Utf8), ("p_row_id", || DataType::Utf8), ("p_event_time", timestamp_type)];
+fn always() -> Vec<Field> {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    vec![text(fields::LOG_TYPE), text(fields::ROW_ID), Field::new(fields::EVENT_TIME, timestamp_type(), true)]
+}
 
 pub(crate) fn union_of(snapshots: Vec<Snapshot>) -> Result<Arc<dyn TableProvider>> {
-    let mut columns: Vec<Field> = ALWAYS.iter().map(|(name, kind)| Field::new(*name, kind(), true)).collect();
+    let mut columns = always();
     let mut tables = Vec::new();
     for snapshot in snapshots {
         let database = format!("panther_{}", snapshot.table.database.as_str());

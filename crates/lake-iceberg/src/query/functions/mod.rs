@@ -27,12 +27,15 @@ mod time;
 
 pub(crate) use json::{JSON_GET, json_get};
 
-/// All functions of the pack; `now` is what `current_timestamp()` says throughout one statement.
-pub(crate) fn pack(now_micros: i64) -> Vec<ScalarUDF> {
+/// All functions of the pack but [`now`].
+pub(crate) fn pack() -> Vec<ScalarUDF> {
     let families = [array::FUNCTIONS, convert::FUNCTIONS, json::FUNCTIONS, text::FUNCTIONS, time::FUNCTIONS];
-    let mut functions: Vec<ScalarUDF> = families.into_iter().flatten().map(|function| function.udf()).collect();
-    functions.push(ScalarUDF::new_from_impl(time::Now::at(now_micros)));
-    functions
+    families.into_iter().flatten().map(Pure::udf).collect()
+}
+
+/// `current_timestamp()`: what the clock said when the statement came, throughout the statement.
+pub(crate) fn now(micros: i64) -> ScalarUDF {
+    ScalarUDF::new_from_impl(time::Now::at(micros))
 }
 
 type Run = fn(&[ArrayRef]) -> Result<ArrayRef>;
@@ -182,7 +185,7 @@ fn wholes(array: &ArrayRef) -> Result<arrow::array::Int64Array> {
     Ok(array.as_any().downcast_ref::<arrow::array::Int64Array>().expect("it was cast to whole numbers").clone())
 }
 
-fn at<'a>(texts: &'a StringArray, row: usize) -> Option<&'a str> {
+fn at(texts: &StringArray, row: usize) -> Option<&str> {
     (!texts.is_null(row)).then(|| texts.value(row))
 }
 

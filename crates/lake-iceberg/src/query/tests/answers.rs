@@ -1,5 +1,7 @@
 //! What queries answer.
 
+use std::fmt::Write;
+
 use futures::TryStreamExt;
 
 use super::fixture::lake;
@@ -14,7 +16,7 @@ async fn check(cases: &[(&str, &str)]) {
             Err(error) => format!("error: {error}"),
         };
         if shown != *expected {
-            wrong.push_str(&format!("{sql}\n  gives  {shown}\n  wanted {expected}\n"));
+            writeln!(wrong, "{sql}\n  gives  {shown}\n  wanted {expected}").expect("strings take text");
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");

@@ -147,4 +147,5 @@ async fn published_queries_parse_and_plan() {
     );
     // One of them has WHERE before JOIN.
     assert!(parsed + 1 >= total, "{parsed} of {total} parse");
+    assert!(planned * 10 >= total * 8, "{planned} of {total} plan");
 }
