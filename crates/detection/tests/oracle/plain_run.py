@@ -149,31 +149,38 @@ class ImmutableCaseInsensitiveDict(collections.abc.Mapping):
         return at
 
     def deep_walk(self, *keys, default=None, return_val="all"):
-        found = list(_walk(self._container, keys))
-        distinct = []
-        for value in found:
-            hash(value)  # what cannot be hashed is a TypeError, as for a dictionary of seen values
-            if value not in distinct:
-                distinct.append(value)
-        if not distinct:
-            return default
-        if return_val == "first":
-            return distinct[0]
-        if return_val == "last":
-            return distinct[-1]
-        return distinct[0] if len(distinct) == 1 else distinct
+        return _walk(self._container, keys, default, return_val)
 
 
-def _walk(value, keys):
-    """Leaves below a path, lists entered on the way; case matters."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _walk(item, keys)
-    elif not keys:
-        if value is not None:
-            yield value
-    elif isinstance(value, dict) and keys[0] in value:
-        yield from _walk(value[keys[0]], keys[1:])
+def _is_empty(value):
+    """Lists with nothing but empty lists in them."""
+    return isinstance(value, list) and all(_is_empty(item) for item in value)
+
+
+def _walk(value, keys, default, return_val):
+    """Values below a path; lists on the way are entered, case matters. A path that ends at a list gives that list."""
+    if not keys:
+        return default if _is_empty(value) else value
+    if isinstance(value, dict):
+        below = value.get(keys[0])
+        return default if below is None else _walk(below, keys[1:], default, return_val)
+    if not isinstance(value, list):
+        return default
+    distinct = {}  # its keys: what cannot be hashed is a TypeError
+    for item in value:
+        found = _walk(item, keys, default, return_val)
+        if isinstance(found, list):
+            distinct.update(dict.fromkeys(found))
+        elif found is not None:
+            distinct[found] = None
+    found = list(distinct)
+    if not found:
+        return default
+    if return_val == "first":
+        return found[0]
+    if return_val == "last":
+        return found[-1]
+    return found[0] if len(found) == 1 else found
 
 
 class PantherError(Exception):
