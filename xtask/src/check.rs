@@ -15,7 +15,8 @@ pub(crate) fn test(quick: bool, filter: Option<&str>) -> Result<()> {
         return Ok(());
     }
     let python = python::test_environment()?;
-    run(&mut cargo(["build", "--locked", "-p", "uncia-app", "-p", "uncia-pyworker"]))?;
+    // All targets at once: a narrower build would resolve other features, and compile DataFusion a second time.
+    run(&mut cargo(["build", "--locked", "--workspace", "--all-targets"]))?;
     lay_extension(&Profile::Dev.directory())?;
     let nextest = has_nextest();
     let mut tests = if nextest {

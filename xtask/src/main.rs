@@ -49,7 +49,7 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Every unit test of panther-analysis (folder in PANTHER_ANALYSIS_DIR) on our engine.
+    /// Every unit test of panther-analysis (its folder in `PANTHER_ANALYSIS_DIR`) on our engine.
     Conformance {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,

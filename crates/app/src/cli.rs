@@ -1,5 +1,7 @@
 //! The command line: every command, its arguments and its help.
 
+#![expect(clippy::doc_markdown, reason = "these comments are the help, read on a terminal")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};

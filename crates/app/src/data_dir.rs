@@ -79,7 +79,6 @@ impl DataDir {
     pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs")
     }
-
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use uncia_alerting::destinations::Destinations;
 use uncia_alerting::{Deduplicator, Facts, Routes, RuleFacts};
 use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination, Program};
 use uncia_document::Interner;
-use uncia_lake::Lake;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::Clock;
 use uncia_pipeline::{Detections, Parts, StoreCache, Walk};
@@ -33,7 +32,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Product {
     dir: DataDir,
     store: Arc<Store>,
-    lake: Arc<dyn Lake>,
+    lake: Arc<IcebergLake>,
 }
 
 impl Product {
@@ -55,7 +54,7 @@ impl Product {
         &self.store
     }
 
-    pub(crate) fn lake(&self) -> &Arc<dyn Lake> {
+    pub(crate) fn lake(&self) -> &Arc<IcebergLake> {
         &self.lake
     }
 
@@ -162,10 +161,10 @@ pub(crate) fn check(config: &Config) -> Result<()> {
             )));
         }
     }
-    for problem in content::detections(config, &[])?.invalid() {
-        return Err(ExitError::configuration(problem.to_string()));
+    match content::detections(config, &[])?.invalid().next() {
+        Some(problem) => Err(ExitError::configuration(problem.to_string())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What alerting knows of the detections.

@@ -32,16 +32,9 @@ impl AlertKind {
 
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Rule,
-            Self::RuleError,
-            Self::ScheduledRule,
-            Self::ScheduledRuleError,
-            Self::Policy,
-            Self::SystemError,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == text)
+        [Self::Rule, Self::RuleError, Self::ScheduledRule, Self::ScheduledRuleError, Self::Policy, Self::SystemError]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

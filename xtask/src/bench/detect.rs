@@ -1,4 +1,4 @@
-//! `./x bench detect`: all CloudTrail rules of panther-analysis over a stream of events, beside panther_core's `Rule.run`.
+//! `./x bench detect`: all CloudTrail rules of panther-analysis over a stream of events, beside panther-core's `Rule.run`.
 //!
 //! Both sides must find the same: matches per rule are compared, and what differs is printed.
 
@@ -70,7 +70,13 @@ pub(super) fn bench(samples: &Path) -> Result<Option<Findings>> {
     let per_event = |count: u64| count as f64 / ours.events as f64;
     let pairs = |side: &Measured| side.events_per_second() * side.rules as f64 / 1e3;
     let figures = vec![
-        Figure::beside("events per second of CPU", "events/s", ours.events_per_second(), PEER, theirs.events_per_second()),
+        Figure::beside(
+            "events per second of CPU",
+            "events/s",
+            ours.events_per_second(),
+            PEER,
+            theirs.events_per_second(),
+        ),
         Figure::beside("rules judged per second of CPU", "k rules/s", pairs(&ours), PEER, pairs(&theirs)),
         Figure::alone("rules asked in Python, per event", "calls", per_event(ours.calls)),
         Figure::alone("matches, per 100 events", "matches", 100.0 * per_event(ours.matches.values().sum())),
@@ -112,16 +118,22 @@ fn site_packages(python: &Path) -> Result<PathBuf> {
 fn compare(ours: &Measured, theirs: &Measured) {
     let said = |side: &Measured| {
         let (matches, errors) = (side.matches.values().sum::<u64>(), side.errors.values().sum::<u64>());
-        format!("{} events, {} rules ({} broken), {matches} matches, {errors} errors", side.events, side.rules, side.broken.len())
+        format!(
+            "{} events, {} rules ({} broken), {matches} matches, {errors} errors",
+            side.events,
+            side.rules,
+            side.broken.len()
+        )
     };
     println!("ours:  {}\npeer:  {}", said(ours), said(theirs));
     let sides = [("ours", ours), ("peer", theirs)];
     for (name, side) in sides {
         side.broken.iter().for_each(|(rule, reason)| println!("  {name}: {rule} cannot be loaded: {reason}"));
     }
-    for (what, ours, theirs) in [("matches", &ours.matches, &theirs.matches), ("errors", &ours.errors, &theirs.errors)] {
+    for (what, ours, theirs) in [("matches", &ours.matches, &theirs.matches), ("errors", &ours.errors, &theirs.errors)]
+    {
         let rules: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
-        let count = |side: &BTreeMap<String, u64>, rule| side.get(rule).copied().unwrap_or(0);
+        let count = |side: &BTreeMap<String, u64>, rule: &String| side.get(rule).copied().unwrap_or(0);
         let differ: Vec<_> = rules.into_iter().filter(|rule| count(ours, rule) != count(theirs, rule)).collect();
         match differ.is_empty() {
             true => println!("{what} per rule: equal"),

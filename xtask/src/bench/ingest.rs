@@ -34,8 +34,7 @@ pub(super) fn bench(samples: &Path) -> Result<Option<Findings>> {
     run(script("bench_data.py").arg("ingest").arg(samples).arg(&data))?;
     let scratch = folder("ingest-scratch")?;
     let mut command = Command::new(python);
-    let measured: Measured =
-        answer(command.arg("xtask/python/bench_ingest.py").arg(binary).arg(&data).arg(&scratch))?;
+    let measured: Measured = answer(command.arg("xtask/python/bench_ingest.py").arg(binary).arg(&data).arg(&scratch))?;
     println!("{:.0} MB of NDJSON in gzip files, {} rows", measured.megabytes, measured.rows);
     let mut figures = measured.results;
     let ParquetSize { uncia, duckdb } = measured.parquet_mb;

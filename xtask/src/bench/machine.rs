@@ -19,7 +19,8 @@ impl Machine {
     pub(super) fn line(&self) -> String {
         let Self { cpu, cores, memory_gib, kernel, load, .. } = self;
         let busy = if *load > *cores as f64 { " (busy: read the ratios alone)" } else { "" };
-        let versions = self.versions.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?")));
+        let versions =
+            self.versions.iter().map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?")));
         let versions: Vec<String> = versions.collect();
         format!(
             "{cores} cores of {cpu}, {memory_gib:.0} GiB, Linux {kernel}, load {load:.1}{busy}\n{}",

@@ -1,4 +1,4 @@
-//! `./x bench process`: gzip NDJSON to events, beside serde_json parsing and writing the same bytes; one thread.
+//! `./x bench process`: gzip NDJSON to events, beside `serde_json` parsing and writing the same bytes; one thread.
 
 use std::path::Path;
 use std::process::Command;
@@ -82,7 +82,7 @@ fn figures(ours: &Measured, theirs: &Measured) -> Vec<Figure> {
     let events_rate = |side: &Measured| side.events as f64 / side.cpu_seconds / 1e3;
     let mut figures = vec![
         Figure::beside(name, "MB/s", rate(ours.cpu_seconds), PEER, peer_rate),
-        Figure::beside(name, "k events/s", events_rate(ours), PEER, events_rate(theirs)),
+        Figure::beside(format!("{name}, events"), "k events/s", events_rate(ours), PEER, events_rate(theirs)),
         Figure::beside(
             format!("{name}, log type found among all"),
             "MB/s",
@@ -93,7 +93,7 @@ fn figures(ours: &Measured, theirs: &Measured) -> Vec<Figure> {
     ];
     let mut before = 0.0;
     for (step, seconds) in &ours.steps {
-        // Each step parses again what the walk parses once, but for the last two, which contain all before them.
+        // A step's seconds contain those of all before it.
         let cost = (seconds - before) / ours.bytes as f64 * 1e9 * 1e3;
         figures.push(Figure::alone(format!("{name}: {step}"), "CPU ms/GB", cost));
         before = *seconds;

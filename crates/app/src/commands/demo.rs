@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio::sync::mpsc;
 use uncia_document::Timestamp;
+use uncia_lake::Lake as _;
 use uncia_model::{Clock, LogType, ManualClock, Origin, Payload, SourceId};
 use uncia_pipeline::{Batcher, Input, Summary, Walk};
 use uncia_processing::StreamType;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use uncia_detection::{MemoryCache, Program};
+use uncia_lake::Lake as _;
 
 use crate::config::Config;
 use crate::content;

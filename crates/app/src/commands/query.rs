@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
-use uncia_lake::QueryOutput;
+use uncia_lake::{Lake as _, QueryOutput};
 
 use crate::cli;
 use crate::exit::Exit;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uncia_alerting::Deliverer;
+use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, SystemClock};
 use uncia_pipeline::intake::{KnownSource, WalIntake};
 use uncia_pipeline::serve::Serving;
@@ -21,6 +22,10 @@ use crate::config::Config;
 use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::product::{Product, Purpose, check, destinations};
+
+/// How often unneeded files are removed, and how old they must be: longer than any query or commit takes.
+const VACUUM_EVERY: Duration = Duration::from_secs(600);
+const VACUUM_GRACE: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -> Result<Exit> {
     check(&config)?;
@@ -44,6 +49,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
         tokio::spawn(async move { deliverer.run(drained.cancelled_owned()).await })
     };
 
+    let vacuuming = tokio::spawn(vacuum(product.lake().clone(), drained.clone()));
     let serving = Arc::new(Serving {
         walk,
         wal: wal.clone(),
@@ -79,8 +85,23 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     drained.cancel();
     walking.await.context("the walk ended abnormally")??;
     delivering.await.context("the deliveries ended abnormally")?;
+    vacuuming.await.context("the lake's vacuum ended abnormally")?;
     eprintln!("uncia has stopped; everything accepted is committed");
     Ok(Exit::Ok)
+}
+
+/// Removes files that no snapshot needs any more: every commit leaves superseded metadata behind.
+async fn vacuum(lake: Arc<IcebergLake>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(VACUUM_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        match lake.vacuum(VACUUM_GRACE).await {
+            Ok(vacuumed) => tracing::info!("vacuum: {} files, {} bytes", vacuumed.files, vacuumed.bytes),
+            Err(error) => tracing::warn!("vacuum: {error}"),
+        }
+    }
 }
 
 async fn open_log(product: &Product) -> Result<Wal> {
