@@ -63,7 +63,17 @@ enum Task {
     Help,
 }
 
-fn main() -> Result<()> {
+fn main() -> std::process::ExitCode {
+    match run_task() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("x: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_task() -> Result<()> {
     let root = run::root()?;
     std::env::set_current_dir(&root)?;
     match Arguments::parse().task {

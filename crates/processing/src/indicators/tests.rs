@@ -1,3 +1,5 @@
+//! Indicator scanners, value by value.
+
 use uncia_document::{Interner, KeyId, Parser};
 
 use super::*;

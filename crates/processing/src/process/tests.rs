@@ -1,3 +1,5 @@
+//! Records to events: classification, coercion, the normal form.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

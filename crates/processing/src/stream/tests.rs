@@ -1,3 +1,5 @@
+//! Streams to records, whole and in chunks of any size.
+
 use std::io::Write as _;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Schemas as text: what is read, and what is said of mistakes.
+
 use super::*;
 
 /// Errors of a schema with these fields, as people see them.

@@ -1,3 +1,5 @@
+//! Formats and times, directive by directive.
+
 use super::*;
 
 #[test]
