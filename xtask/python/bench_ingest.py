@@ -94,7 +94,7 @@ def queryable(uncia):
 
 def columns(uncia, log_type):
     """The schema's fields under their names in the log, as DuckDB's types."""
-    plain = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "double": "DOUBLE", "boolean": "BOOLEAN", "timestamp": "TIMESTAMPTZ", "json": "JSON"}
+    plain = {"string": "VARCHAR", "long": "BIGINT", "int": "INTEGER", "float": "FLOAT", "double": "DOUBLE", "bool": "BOOLEAN", "timestamp": "TIMESTAMPTZ", "json": "JSON"}
 
     def kind(text):
         if text.startswith("list<"):
