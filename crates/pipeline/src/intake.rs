@@ -84,7 +84,6 @@ pub fn decode(
     end: Position,
     mut entry: Bytes,
     sources: &HashMap<SourceId, KnownSource>,
-    skip: u64,
 ) -> Result<Input, UnknownEntry> {
     let unknown = |entry: &Bytes| UnknownEntry { position, first: entry.first().copied().unwrap_or_default() };
     if entry.len() < 11 || entry[0] != VERSION {
@@ -105,7 +104,7 @@ pub fn decode(
     });
     let origin = Origin { source, source_label: known.label, key: origin_key(position).into(), place: None };
     let payload = Payload { origin, bytes: entry, received, log_types: known.log_types };
-    Ok(Input::new(payload, &known.stream, skip).ending(End::Log(end)))
+    Ok(Input::new(payload, &known.stream, 0).ending(End::Log(end)))
 }
 
 /// The origin key of an entry's payload.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use uncia_model::SourceId;
+use uncia_model::{Origin, SourceId};
 use uncia_sources::WatchSourceConfig;
 use uncia_wal::{Position, Reader, Wal, WalError};
 
@@ -182,24 +182,28 @@ impl Feeder<'_> {
                     return None;
                 }
             };
-            let skip = if std::mem::take(&mut self.skip_first) { self.records_done(entry.position) } else { 0 };
-            match intake::decode(entry.position, entry.next, entry.bytes, &self.serving.sources, skip) {
-                Ok(input) => return Some(input),
+            match intake::decode(entry.position, entry.next, entry.bytes, &self.serving.sources) {
+                Ok(mut input) => {
+                    if std::mem::take(&mut self.skip_first) {
+                        input.skip = self.records_done(&input.payload.origin);
+                    }
+                    return Some(input);
+                }
                 Err(error) => tracing::error!("{error}"),
             }
         }
     }
 
-    fn records_done(&self, position: Position) -> u64 {
+    /// Records of the origin that are committed; asked until the store answers, as a guess would lose or double them.
+    fn records_done(&self, origin: &Origin) -> u64 {
         let store = self.serving.walk.store();
-        let origin = intake::origin_key(position);
-        let Some(source) = self.serving.sources.keys().find_map(|source| {
-            let progress = self.handle.block_on(store.progress(source, &origin)).ok()??;
-            Some(progress.records)
-        }) else {
-            return 0;
-        };
-        source
+        loop {
+            match self.handle.block_on(store.progress(&origin.source, &origin.key)) {
+                Ok(progress) => return progress.map_or(0, |progress| progress.records),
+                Err(error) => tracing::error!("cannot read the progress of {}: {error}", origin.key),
+            }
+            self.handle.block_on(tokio::time::sleep(LOOK_AGAIN));
+        }
     }
 
     /// Sleeps until something comes or the time is over; an input that comes is added at once.

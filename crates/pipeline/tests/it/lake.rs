@@ -1,0 +1,70 @@
+//! A lake in memory. A table's pointer spells the batches that were committed, so what a reader would see can be told from
+//! the store alone.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use uncia_lake::{Lake, LakeError, QueryOutput, RowBatch, TableInfo};
+use uncia_model::{BatchId, PointerMove, fields};
+use uncia_store::Store;
+
+pub(crate) struct FakeLake {
+    store: Arc<Store>,
+    /// Rows by staging: their `door`, or the reason of a failure, and their row id.
+    staged: Mutex<HashMap<String, Vec<(String, String)>>>,
+    stagings: AtomicUsize,
+    /// Stagings that will still fail.
+    pub(crate) failures: AtomicUsize,
+}
+
+impl FakeLake {
+    pub(crate) fn new(store: Arc<Store>) -> Arc<Self> {
+        Arc::new(Self { store, staged: Mutex::default(), stagings: AtomicUsize::new(0), failures: AtomicUsize::new(0) })
+    }
+
+    /// All committed rows of a table, sorted.
+    pub(crate) async fn rows(&self, table: &str) -> Vec<(String, String)> {
+        let pointers = self.store.pointers().await.unwrap();
+        let pointer = pointers.into_iter().find(|(name, _)| name.to_string() == table).map(|(_, pointer)| pointer);
+        let staged = self.staged.lock().unwrap();
+        let mut rows: Vec<_> =
+            pointer.iter().flat_map(|pointer| pointer.split('|').skip(1)).flat_map(|key| staged[key].clone()).collect();
+        rows.sort();
+        rows
+    }
+}
+
+#[async_trait]
+impl Lake for FakeLake {
+    async fn stage(&self, _: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
+        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(LakeError::Io { action: "write", path: "a data file".to_owned(), source });
+        }
+        let staging = self.stagings.fetch_add(1, Ordering::SeqCst);
+        let mut moves = Vec::new();
+        for batch in rows {
+            let text = |row: &uncia_document::Document, name: &str| {
+                row.root().get(name).and_then(uncia_document::Ref::as_str).unwrap_or_default().to_owned()
+            };
+            let key = format!("{staging}:{}", batch.table);
+            let of =
+                |row: &uncia_document::Document| (text(row, "door") + &text(row, "reason"), text(row, fields::ROW_ID));
+            self.staged.lock().unwrap().insert(key.clone(), batch.rows.iter().map(of).collect());
+            let from = self.store.pointer(&batch.table).await.unwrap();
+            let to = format!("{}|{key}", from.clone().unwrap_or_default());
+            moves.push(PointerMove { table: batch.table, from, to });
+        }
+        Ok(moves)
+    }
+
+    async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {
+        Err(LakeError::Sql(format!("this lake answers no questions: {sql}")))
+    }
+
+    async fn tables(&self) -> Result<Vec<TableInfo>, LakeError> {
+        Ok(Vec::new())
+    }
+}
