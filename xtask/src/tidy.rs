@@ -30,11 +30,19 @@ const FENCED: &[(&str, &[&str])] = &[
     ("uncia-store", &["sqlx"]),
 ];
 
+/// Two versions of one of these double the heaviest part of the build, or give two answers to one question.
+const ONE_VERSION: &[&str] =
+    &["arrow", "parquet", "datafusion", "object_store", "sqlx", "reqwest", "rustls", "iceberg", "pyo3"];
+
+/// What `deny.toml` bans, checked here too, since not everybody has cargo-deny.
+const BANNED: &[&str] = &["aws-lc-sys", "openssl-sys", "rusqlite", "iceberg-datafusion", "iceberg-catalog-sql"];
+
 /// Files longer than this need a seam.
 const MAX_LINES: usize = 800;
 
 pub(crate) fn tidy() -> Result<()> {
     let mut faults = layers()?;
+    faults.extend(locked_crates(&std::fs::read_to_string("Cargo.lock")?));
     for file in tracked_files()? {
         faults.extend(file_faults(&file)?);
     }
@@ -98,6 +106,19 @@ fn layers() -> Result<Vec<String>> {
         }
     }
     Ok(faults)
+}
+
+/// What the lock file holds twice, or should not hold at all.
+fn locked_crates(lock: &str) -> Vec<String> {
+    let names: Vec<&str> =
+        lock.lines().filter_map(|line| line.strip_prefix("name = \"")).map(|name| name.trim_end_matches('"')).collect();
+    let count = |wanted: &str| names.iter().filter(|name| **name == wanted).count();
+    let twice = ONE_VERSION.iter().filter(|name| count(name) > 1);
+    let mut faults: Vec<String> =
+        twice.map(|name| format!("Cargo.lock has {} versions of {name}; one is the rule", count(name))).collect();
+    let banned = BANNED.iter().filter(|name| count(name) > 0);
+    faults.extend(banned.map(|name| format!("Cargo.lock has {name}, which deny.toml bans")));
+    faults
 }
 
 fn tracked_files() -> Result<Vec<PathBuf>> {
