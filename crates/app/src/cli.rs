@@ -113,21 +113,28 @@ pub(crate) struct Serve {
 
 #[derive(Args)]
 pub(crate) struct Ingest {
+    #[command(flatten)]
+    pub(crate) logs: Logs,
+    /// Folder of detections in the layout of panther-analysis, in addition to the configured ones.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) detections: Vec<PathBuf>,
+}
+
+/// What to read, and as what.
+#[derive(Args)]
+pub(crate) struct Logs {
     /// Files and folders; `-` is stdin.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Only these log types; otherwise every known one is tried.
     #[arg(long = "log-type", value_name = "TYPE")]
     pub(crate) log_types: Vec<String>,
-    /// Name of the source that the rows carry.
+    /// Name of the source that the rows carry; a part of every `p_row_id`.
     #[arg(long, default_value = "ingest", value_name = "NAME")]
     pub(crate) source: String,
     /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
     #[arg(long, default_value = "auto", value_name = "STREAM")]
     pub(crate) stream: String,
-    /// Folder of detections in the layout of panther-analysis, in addition to the configured ones.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) detections: Vec<PathBuf>,
 }
 
 #[derive(Args)]
@@ -196,25 +203,9 @@ pub(crate) enum Schema {
     /// One schema's columns.
     Show { log_type: String },
     /// Print the normal form of events, as rules see it, one JSON object a line.
-    Parse(Parse),
+    Parse(Logs),
     /// Check schema files: load them and compare their samples with what they expect.
     Test { paths: Vec<PathBuf> },
-}
-
-#[derive(Args)]
-pub(crate) struct Parse {
-    /// Files and folders; `-` is stdin.
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-    /// Only these log types; otherwise every known one is tried.
-    #[arg(long = "log-type", value_name = "TYPE")]
-    pub(crate) log_types: Vec<String>,
-    /// The source's name, which is a part of every `p_row_id`.
-    #[arg(long, default_value = "ingest", value_name = "NAME")]
-    pub(crate) source: String,
-    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
-    #[arg(long, default_value = "auto", value_name = "STREAM")]
-    pub(crate) stream: String,
 }
 
 #[derive(Subcommand)]

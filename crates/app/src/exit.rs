@@ -8,8 +8,7 @@ pub(crate) enum Exit {
     Ok = 0,
     /// Something failed, or a check found something.
     Failed = 1,
-    /// Wrong command line (clap's own code).
-    #[expect(dead_code, reason = "clap ends the process with it before any command runs; listed for completeness")]
+    /// Wrong command line; clap's own code too.
     Usage = 2,
     /// Wrong configuration or content.
     Configuration = 3,
@@ -32,6 +31,10 @@ pub(crate) struct ExitError {
 }
 
 impl ExitError {
+    pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+        Self { exit: Exit::Usage, message: message.into() }.into()
+    }
+
     pub(crate) fn configuration(message: impl Into<String>) -> anyhow::Error {
         Self { exit: Exit::Configuration, message: message.into() }.into()
     }

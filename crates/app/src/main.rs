@@ -86,7 +86,11 @@ async fn run(cli: Cli) -> Result<Exit> {
             commands::query::tables(&product, format).await
         }
         Command::Alerts(command) => {
-            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            let purpose = match command {
+                Alerts::Update { .. } => Purpose::Triage,
+                Alerts::List(_) | Alerts::Show { .. } => Purpose::Read,
+            };
+            let product = Product::open(&data_dir(global)?, purpose).await?;
             match command {
                 Alerts::List(arguments) => commands::alerts::list(product.store(), arguments, format).await,
                 Alerts::Show { id } => commands::alerts::show(product.store(), id, format).await,

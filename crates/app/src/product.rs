@@ -24,6 +24,9 @@ use crate::exit::ExitError;
 pub(crate) enum Purpose {
     /// Look at what is committed, beside a writer if there is one.
     Read,
+    /// Change what is a person's (an alert's status), beside a writer if there is one: SQLite orders such single changes,
+    /// and a batch's commit never writes them.
+    Triage,
     /// Be the one writer, in the name of a command.
     Write(&'static str),
 }
@@ -38,12 +41,12 @@ pub(crate) struct Product {
 impl Product {
     pub(crate) async fn open(root: &Path, purpose: Purpose) -> Result<Self> {
         let dir = match purpose {
-            Purpose::Read => DataDir::for_reading(root)?,
+            Purpose::Read | Purpose::Triage => DataDir::for_reading(root)?,
             Purpose::Write(command) => DataDir::for_writing(root, command)?,
         };
         let store = match purpose {
             Purpose::Read => Store::open_to_read(&dir.store()).await,
-            Purpose::Write(_) => Store::open(&dir.store()).await,
+            Purpose::Write(_) | Purpose::Triage => Store::open(&dir.store()).await,
         };
         let store = Arc::new(store.map_err(|error| ExitError::unavailable(error.to_string()))?);
         let lake = Arc::new(IcebergLake::open(&dir.lake(), store.clone())?);

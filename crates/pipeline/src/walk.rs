@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use uncia_alerting::{Admitted, Assigned, Deduplicator, RuleFacts};
 use uncia_document::Interner;
 use uncia_lake::{Lake, LakeError, RowBatch};
@@ -25,6 +25,9 @@ use crate::summary::Summary;
 
 /// A batch that keeps meeting conflicts is given up after this many tries: somebody else writes to the tables.
 const MAX_CONFLICTS: usize = 5;
+
+/// Batches between the first stage and the commit: one in each. It bounds memory.
+const MAX_IN_FLIGHT: usize = 3;
 
 /// How the origin keys of parts of watched files begin.
 const PART_OF_A_FILE: &str = "watch:";
@@ -103,32 +106,35 @@ impl Walk {
         mut batches: mpsc::Receiver<RawBatch>,
         mut committed: impl FnMut(&Summary, &RawBatch),
     ) -> Result<(), WalkError> {
-        let (processed_in, mut processed_out) = mpsc::channel::<(Arc<RawBatch>, ProcessedBatch)>(1);
-        let (judged_in, mut judged_out) = mpsc::channel::<JudgedBatch>(1);
+        let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        let (processed_in, mut processed_out) = mpsc::channel(1);
+        let (judged_in, mut judged_out) = mpsc::channel(1);
         let process = async move {
-            while let Some(raw) = batches.recv().await {
+            loop {
+                let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
+                let Some(raw) = batches.recv().await else { return Ok(()) };
                 let raw = Arc::new(raw);
                 let processed = self.process(&raw).await?;
-                if processed_in.send((raw, processed)).await.is_err() {
-                    break;
+                if processed_in.send((raw, processed, place)).await.is_err() {
+                    return Ok(());
                 }
             }
-            Ok(())
         };
         let judge = async move {
-            while let Some((raw, processed)) = processed_out.recv().await {
+            while let Some((raw, processed, place)) = processed_out.recv().await {
                 let judged = self.judge(raw, processed).await;
-                if judged_in.send(judged).await.is_err() {
+                if judged_in.send((judged, place)).await.is_err() {
                     break;
                 }
             }
             Ok(())
         };
         let land = async move {
-            while let Some(judged) = judged_out.recv().await {
+            while let Some((judged, place)) = judged_out.recv().await {
                 let raw = judged.raw.clone();
                 let summary = self.land(judged).await?;
                 committed(&summary, &raw);
+                drop(place);
             }
             Ok(())
         };

@@ -159,12 +159,12 @@ async fn find(store: &Store, id: &str) -> Result<Option<Alert>> {
 
 fn status(text: &str) -> Result<AlertStatus> {
     AlertStatus::parse(text).ok_or_else(|| {
-        ExitError::configuration(format!("there is no status {text}; it is one of OPEN, TRIAGED, CLOSED, RESOLVED"))
+        ExitError::usage(format!("there is no status {text}; it is one of OPEN, TRIAGED, CLOSED, RESOLVED"))
     })
 }
 
 fn severity(text: &str) -> Result<Severity> {
     Severity::parse(text).ok_or_else(|| {
-        ExitError::configuration(format!("there is no severity {text}; it is one of INFO, LOW, MEDIUM, HIGH, CRITICAL"))
+        ExitError::usage(format!("there is no severity {text}; it is one of INFO, LOW, MEDIUM, HIGH, CRITICAL"))
     })
 }

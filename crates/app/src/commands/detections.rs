@@ -21,7 +21,7 @@ use crate::product::start_engine;
 pub(crate) async fn test(config: &Config, arguments: &cli::Test, format: Format) -> Result<Exit> {
     let filters = arguments.filter.iter().map(|filter| filter.parse::<Filter>());
     let filters: Vec<Filter> =
-        filters.collect::<Result<_, _>>().map_err(|error| ExitError::configuration(error.to_string()))?;
+        filters.collect::<Result<_, _>>().map_err(|error| ExitError::usage(error.to_string()))?;
     let content = load(&arguments.path)?;
     let report = run(config, &content, &TestOptions { filters, ..TestOptions::default() }).await?;
     let mut text = String::new();

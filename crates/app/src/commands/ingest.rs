@@ -31,6 +31,19 @@ pub(crate) struct Plan {
     pub(crate) stream: StreamType,
 }
 
+impl Plan {
+    /// As the command line says it.
+    pub(crate) fn of(logs: &cli::Logs) -> Result<Self> {
+        let unknown = |error: StreamTypeError| ExitError::usage(error.to_string());
+        Ok(Self {
+            paths: logs.paths.clone(),
+            log_types: logs.log_types.iter().map(LogType::new).collect(),
+            source: SourceId::from(logs.source.as_str()),
+            stream: logs.stream.parse().map_err(unknown)?,
+        })
+    }
+}
+
 impl Default for Plan {
     fn default() -> Self {
         Self { paths: Vec::new(), log_types: Vec::new(), source: SourceId::from("ingest"), stream: StreamType::Auto }
@@ -38,15 +51,7 @@ impl Default for Plan {
 }
 
 pub(crate) async fn ingest(config: Config, root: &Path, arguments: &cli::Ingest, format: Format) -> Result<Exit> {
-    let plan = Plan {
-        paths: arguments.paths.clone(),
-        log_types: arguments.log_types.iter().map(LogType::new).collect(),
-        source: SourceId::from(arguments.source.as_str()),
-        stream: arguments
-            .stream
-            .parse()
-            .map_err(|error: StreamTypeError| ExitError::configuration(error.to_string()))?,
-    };
+    let plan = Plan::of(&arguments.logs)?;
     check_log_types(&config, &plan.log_types)?;
     let (inputs, unread) = found_files(&plan.paths)?;
     let product = Product::open(root, Purpose::Write("ingest")).await?;

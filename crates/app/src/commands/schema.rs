@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use uncia_document::Interner;
-use uncia_model::{Clock as _, ColumnType, LogType, SourceId, SystemClock};
-use uncia_processing::{Processed, Processor, Splitter, StreamType, check_sample};
+use uncia_model::{Clock as _, ColumnType, LogType, SystemClock};
+use uncia_processing::{Processed, Processor, Splitter, check_sample};
 
 use crate::cli;
-use crate::commands::ingest;
+use crate::commands::ingest::{self, Plan};
 use crate::config::Config;
 use crate::content;
 use crate::exit::{Exit, ExitError};
@@ -84,15 +84,13 @@ pub(crate) fn test(config: &Config, paths: &[PathBuf]) -> Result<Exit> {
 }
 
 /// `uncia schema parse`: the normal form of events, as rules see it, and the reasons of those that did not become one.
-pub(crate) fn parse(config: &Config, arguments: &cli::Parse) -> Result<Exit> {
+pub(crate) fn parse(config: &Config, logs: &cli::Logs) -> Result<Exit> {
     let (schemas, errors) = content::schemas(&config.schemas.folders)?;
     let mut exit = report(&errors)?;
-    let stream: StreamType = arguments.stream.parse().map_err(|error| ExitError::configuration(format!("{error}")))?;
-    let log_types: Vec<LogType> = arguments.log_types.iter().map(LogType::new).collect();
-    let source = SourceId::from(arguments.source.as_str());
+    let Plan { paths, log_types, source, stream } = Plan::of(logs)?;
     let mut processor = Processor::new(Arc::new(schemas), Interner::new());
     let now = SystemClock.now();
-    let (inputs, unread) = ingest::found_files(&arguments.paths)?;
+    let (inputs, unread) = ingest::found_files(&paths)?;
     for input in inputs {
         let payload = input.payload(&source, &source.as_str().into(), &log_types, now)?;
         let mut processed = Processed::default();

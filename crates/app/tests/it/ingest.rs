@@ -78,7 +78,7 @@ fn what_cannot_be_taken_in_is_said() {
         (vec!["ingest", folder.to_str().unwrap()], 1, "holds no logs"),
         (vec!["ingest", "no/such/file"], 1, "no such file"),
         (vec!["ingest", "--log-type", "No.Such", "x"], 3, "there is no log type No.Such"),
-        (vec!["ingest", "--stream", "words", "x"], 3, "`words` is no stream type"),
+        (vec!["ingest", "--stream", "words", "x"], 2, "`words` is no stream type"),
         (vec!["query", "SELECT 1"], 3, "there is no data directory"),
     ] {
         let output = uncia(&data, &arguments);
