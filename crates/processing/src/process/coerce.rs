@@ -10,7 +10,7 @@ use uncia_document::{Document, Interner, Key, KeyId, MAX_DEPTH, Member, Parser, 
 
 use super::mismatch::Mismatch;
 use super::names::UnknownNames;
-use super::plan::{FieldPlan, Kind, ObjectPlan, ValuePlan};
+use super::plan::{FieldPlan, Kind, ObjectPlan, Required, ValuePlan};
 use crate::indicators::{self, AwsKeys, Indicators, Scanner};
 
 /// One attempt to read a record as one log type.
@@ -26,6 +26,9 @@ pub(super) struct Coercion<'a> {
     pub(super) root: Value,
     /// The event time found so far, with its place in the schema's order.
     pub(super) event_time: Option<(u16, Timestamp)>,
+    /// Fields of the schema found so far, at all depths.
+    pub(super) known: usize,
+    pub(super) required: Required,
 }
 
 /// Whether an object's members are the columns of a table.
@@ -101,6 +104,7 @@ impl Coercion<'_> {
         if required < plan.required {
             return Err(self.missing(plan, from));
         }
+        self.known += done.known;
         Ok(done)
     }
 

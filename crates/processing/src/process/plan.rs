@@ -77,11 +77,22 @@ pub(super) enum Kind {
     Json,
 }
 
+/// Whether a record must have the fields that its schema requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Required {
+    Checked,
+    /// Abbreviated records are looked at.
+    Waived,
+}
+
 impl Plan {
-    pub(super) fn compile(schema: &Schema, interner: &Interner) -> Self {
-        let mut compiler = Compiler { interner, event_times: 0, strictness: 0 };
+    pub(super) fn compile(schema: &Schema, interner: &Interner, required: Required) -> Self {
+        let mut compiler = Compiler { interner, required, event_times: 0, strictness: 0 };
         let root = compiler.object(&schema.spec().fields);
-        let probe = probe(&schema.spec().fields, interner);
+        let mut probe = probe(&schema.spec().fields, interner);
+        if required == Required::Waived {
+            probe.required.clear();
+        }
         Self { log_type: schema.log_type().clone(), root, strictness: compiler.strictness, probe }
     }
 }
@@ -112,6 +123,7 @@ fn probe(fields: &[FieldSpec], interner: &Interner) -> Probe {
 
 struct Compiler<'a> {
     interner: &'a Interner,
+    required: Required,
     event_times: u16,
     strictness: usize,
 }
@@ -152,7 +164,7 @@ impl Compiler<'_> {
             source: source.into(),
             renamed: is_renamed.then(|| self.interner.intern(&name)),
             name: name.into(),
-            is_required: spec.required,
+            is_required: spec.required && self.required == Required::Checked,
             copy_from,
             value: self.value(&spec.value),
         }

@@ -14,7 +14,7 @@ use uncia_model::{Event, Failure, FailureReason, LogType, Payload, Record, RowId
 use super::coerce::Coercion;
 use super::mismatch::Mismatch;
 use super::names::UnknownNames;
-use super::plan::{Plan, Probe};
+use super::plan::{Plan, Probe, Required};
 use super::standard::{Facts, StandardKeys};
 use crate::failure::failure_of;
 use crate::indicators::{AwsKeys, Indicators};
@@ -27,8 +27,18 @@ pub struct Processed {
     pub failures: Vec<Failure>,
 }
 
+/// Which of the candidates that take a record has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    /// The first in the order of trial.
+    First,
+    /// The one that knows most of the record's fields.
+    Nearest,
+}
+
 /// Makes events of records. Keep one per thread: it remembers keys and re-uses its working space.
 pub struct Processor {
+    choice: Choice,
     /// In the order of trial.
     plans: Arc<[Plan]>,
     keys: StandardKeys,
@@ -38,6 +48,7 @@ pub struct Processor {
 
 /// Working space, thrown away after a panic.
 struct Work {
+    required: Required,
     interner: Arc<Interner>,
     parser: Parser,
     scratch: Scratch,
@@ -67,19 +78,35 @@ struct Refusal {
 impl Processor {
     #[must_use]
     pub fn new(schemas: Arc<SchemaSet>, interner: Arc<Interner>) -> Self {
-        let mut plans: Vec<Plan> = schemas.iter().map(|schema| Plan::compile(schema, &interner)).collect();
+        Self::with(&schemas, interner, Required::Checked, Choice::First)
+    }
+
+    /// For abbreviated records, such as the events of unit tests: no field is required, and a record goes to the
+    /// candidate that knows most of its fields.
+    #[must_use]
+    pub fn relaxed(schemas: Arc<SchemaSet>, interner: Arc<Interner>) -> Self {
+        Self::with(&schemas, interner, Required::Waived, Choice::Nearest)
+    }
+
+    fn with(schemas: &SchemaSet, interner: Arc<Interner>, required: Required, choice: Choice) -> Self {
+        let compile = |schema| Plan::compile(schema, &interner, required);
+        let mut plans: Vec<Plan> = schemas.iter().map(|schema| compile(schema)).collect();
         plans.sort_by(|a, b| (Reverse(a.strictness), &a.log_type).cmp(&(Reverse(b.strictness), &b.log_type)));
         Self {
+            choice,
             keys: StandardKeys::new(&interner),
             plans: plans.into(),
             candidates: Candidates::default(),
-            work: Work::new(interner),
+            work: Work::new(interner, required),
         }
     }
 
     /// Makes an event or a failure of a record and adds it to `out`. Never panics, never loses the record.
     pub fn process(&mut self, record: Record, payload: &Payload, parse_time: Timestamp, out: &mut Processed) {
         self.candidates.select(&payload.log_types, &self.plans);
+        if self.choice == Choice::Nearest {
+            self.candidates.narrow(nearest(&mut self.work, &self.plans, &self.candidates, &record));
+        }
         let row_id = RowId::of(&payload.origin.source, &payload.origin.key, record.ordinal, 0);
         let attempt =
             || event(&mut self.work, &self.plans, &self.candidates, &self.keys, &record, payload, row_id, parse_time);
@@ -87,7 +114,7 @@ impl Processor {
             Ok(Ok(event)) => return out.events.push(event),
             Ok(Err(refusal)) => refusal,
             Err(panic) => {
-                self.work = Work::new(self.work.interner.clone());
+                self.work = Work::new(self.work.interner.clone(), self.work.required);
                 Refusal::panicked(&*panic)
             }
         };
@@ -99,8 +126,9 @@ impl Processor {
 }
 
 impl Work {
-    fn new(interner: Arc<Interner>) -> Self {
+    fn new(interner: Arc<Interner>, required: Required) -> Self {
         Self {
+            required,
             parser: Parser::new(interner.clone()),
             interner,
             scratch: Scratch::default(),
@@ -108,6 +136,31 @@ impl Work {
             aws_keys: AwsKeys::default(),
             names: UnknownNames::default(),
             top_level: TopLevel::default(),
+        }
+    }
+
+    /// Forgets an attempt.
+    fn clear(&mut self) {
+        self.scratch.members.clear();
+        self.scratch.items.clear();
+        self.indicators.clear();
+    }
+}
+
+impl<'a> Coercion<'a> {
+    fn of(work: &'a mut Work, document: &'a mut Document, root: Value) -> Self {
+        Self {
+            document,
+            scratch: &mut work.scratch,
+            indicators: &mut work.indicators,
+            aws_keys: &mut work.aws_keys,
+            names: &mut work.names,
+            interner: &work.interner,
+            parser: &mut work.parser,
+            root,
+            event_time: None,
+            known: 0,
+            required: work.required,
         }
     }
 }
@@ -142,23 +195,11 @@ fn event(
         if is_choice && !work.top_level.passes(&document, &plan.probe) {
             continue;
         }
-        let mut coercion = Coercion {
-            document: &mut document,
-            scratch: &mut work.scratch,
-            indicators: &mut work.indicators,
-            aws_keys: &mut work.aws_keys,
-            names: &mut work.names,
-            interner: &work.interner,
-            parser: &mut work.parser,
-            root,
-            event_time: None,
-        };
+        let mut coercion = Coercion::of(work, &mut document, root);
         let result = coercion.event(&plan.root);
         let time = coercion.event_time.map_or(parse_time, |(_, stamp)| stamp);
         if let Err(mismatch) = result {
-            work.scratch.members.clear();
-            work.scratch.items.clear();
-            work.indicators.clear();
+            work.clear();
             document.rewind(mark);
             mismatches.push((place, mismatch));
             continue;
@@ -178,6 +219,26 @@ fn event(
         });
     }
     Err(unclassified(work, plans, candidates, &document, mismatches))
+}
+
+/// The candidate that takes the record and knows most of its fields; the first in the order of trial among equals.
+#[cold]
+fn nearest(work: &mut Work, plans: &[Plan], candidates: &Candidates, record: &Record) -> Option<usize> {
+    let mut document = work.parser.parse(&record.bytes).ok()?;
+    let root = document.root().value();
+    let mark = document.mark();
+    let mut best = None;
+    for &place in &candidates.places {
+        let mut coercion = Coercion::of(work, &mut document, root);
+        let taken = coercion.event(&plans[place].root).is_ok();
+        let known = coercion.known;
+        work.clear();
+        document.rewind(mark);
+        if taken && best.is_none_or(|(most, _)| known > most) {
+            best = Some((known, place));
+        }
+    }
+    best.map(|(_, place)| place)
 }
 
 /// The failure of a record that no candidate takes, with what each of them said.
@@ -245,6 +306,13 @@ impl Candidates {
         let is_known = |log_type: &LogType| plans.iter().any(|plan| plan.log_type == *log_type);
         self.unknown = log_types.iter().filter(|log_type| !is_known(log_type)).cloned().collect();
         self.log_types = Some(log_types.to_vec());
+    }
+
+    /// Only this one, for the next record.
+    fn narrow(&mut self, place: Option<usize>) {
+        let Some(place) = place else { return };
+        self.places = vec![place];
+        self.log_types = None;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Scalars: what each type takes, and what it refuses. An empty string is null for every type but strings.
 
+use crate::process::plan::Required;
 use uncia_document::{Text, Value};
 
 use super::Coercion;
@@ -92,8 +93,18 @@ impl Coercion<'_> {
         };
         match stamp {
             Some(stamp) => Ok(Value::Timestamp(stamp)),
+            None if self.required == Required::Waived => Ok(self.other_timestamp(value)),
             None => Err(self.unexpected("a timestamp in one of the schema's formats", value)),
         }
+    }
+
+    /// An abbreviated record may have been an event before: its instants are then in the normal form, or blackened.
+    #[cold]
+    fn other_timestamp(&self, value: Value) -> Value {
+        let (Value::String(text) | Value::Number(text)) = value else { return value };
+        let text = self.document.text(text).replacen(' ', "T", 1);
+        let stamp = TimeFormat::Rfc3339.read_text(&format!("{text}Z"), 0);
+        stamp.map_or(value, Value::Timestamp)
     }
 }
 
