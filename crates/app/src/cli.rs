@@ -204,8 +204,37 @@ pub(crate) enum Schema {
     Show { log_type: String },
     /// Print the normal form of events, as rules see it, one JSON object a line.
     Parse(Logs),
+    /// Guess a schema from samples and print it as YAML.
+    #[command(
+        after_help = "Samples are JSON objects, or rows with a header line. Every sample is then parsed with the result.\n\n\
+                      Example:\n  uncia schema infer --name Custom.Door door.ndjson > Custom.Door.yml"
+    )]
+    Infer(Infer),
     /// Check schema files: load them and compare their samples with what they expect.
-    Test { paths: Vec<PathBuf> },
+    Test {
+        /// Schema files and folders of them; without any, the bundled and configured schemas are checked.
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Write what the samples become into their files, as what they expect from now on.
+        #[arg(long)]
+        update: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Infer {
+    /// Files and folders of samples; `-` is stdin.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The schema's name.
+    #[arg(long, default_value = "Custom.Inferred", value_name = "TYPE")]
+    pub(crate) name: String,
+    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
+    #[arg(long, default_value = "auto", value_name = "STREAM")]
+    pub(crate) stream: String,
+    /// Do not parse the samples with the result.
+    #[arg(long, alias = "skip-test")]
+    pub(crate) skip_check: bool,
 }
 
 #[derive(Subcommand)]

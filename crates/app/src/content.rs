@@ -13,11 +13,20 @@ static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../content")
 
 /// Every known schema; what is wrong with a file is said, and the others load.
 pub(crate) fn schemas(folders: &[PathBuf]) -> Result<(SchemaSet, Vec<SchemaError>)> {
-    let mut files = bundled("schemas", &["yml", "yaml"]);
+    let (mut schemas, mut errors) = SchemaSet::load(bundled("schemas", &["yml", "yaml"]));
     for folder in folders {
-        files.extend(on_disk(folder)?);
+        let (upper, found) = SchemaSet::load(on_disk(folder)?);
+        errors.extend(found);
+        errors.extend(schemas.overlay(upper));
     }
-    Ok(SchemaSet::load(files))
+    Ok((schemas, errors))
+}
+
+/// Whether a file of a folder of schemas is one: files of tests lie beside them.
+fn is_schema_file(path: &Path) -> bool {
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    let is_tests = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"));
+    is_yaml && !is_tests
 }
 
 /// Schema files of a folder or one file.
@@ -31,8 +40,7 @@ pub(crate) fn on_disk(path: &Path) -> Result<Vec<(String, String)>> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     paths.sort();
     for path in paths {
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-        if path.is_dir() || is_yaml {
+        if path.is_dir() || is_schema_file(&path) {
             files.extend(on_disk(&path)?);
         }
     }

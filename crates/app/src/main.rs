@@ -76,7 +76,8 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Schema(Schema::List) => commands::schema::list(&config?, format),
         Command::Schema(Schema::Show { log_type }) => commands::schema::show(&config?, log_type, format),
         Command::Schema(Schema::Parse(arguments)) => commands::schema::parse(&config?, arguments),
-        Command::Schema(Schema::Test { paths }) => commands::schema::test(&config?, paths),
+        Command::Schema(Schema::Infer(arguments)) => commands::schema_infer::infer(arguments),
+        Command::Schema(Schema::Test { paths, update }) => commands::schema_test::test(&config?, paths, *update),
         Command::Query(arguments) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::query::query(&product, arguments, format).await

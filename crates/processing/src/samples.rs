@@ -1,5 +1,7 @@
 //! Samples of schemas, checked: what `uncia schema test` and the content test run.
 
+mod update;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +11,8 @@ use uncia_model::{LogType, Origin, Payload, Record, fields};
 
 use crate::process::{Processed, Processor};
 use crate::schema::{Sample, Schema, SchemaSet};
+
+pub use update::{UpdateError, update_expected};
 
 /// How a sample's event differs from the expected one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,20 +35,8 @@ const PARSE_TIME: Timestamp = Timestamp::from_micros(4_102_444_800_000_000);
 
 /// Checks that the sample's record becomes the expected event, alone and among all log types.
 pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<(), SampleError> {
-    let interner = Interner::new();
-    let mut processor = Processor::new(schemas.clone(), interner);
-    let mut actual = event(&mut processor, vec![schema.log_type().clone()], sample)?;
-    let (Json::Object(event), Json::Object(expected)) = (&mut actual, &sample.expected) else {
-        return Err(SampleError::NoEvent("the expected event is no object".to_owned()));
-    };
-    event.retain(|name, _| {
-        let is_optional = OPTIONAL_FIELDS.contains(&&**name) && !expected.contains_key(name);
-        !RUN_FIELDS.contains(&&**name) && !is_optional
-    });
-    let is_parse_time = event.get(fields::EVENT_TIME).and_then(Json::as_str) == Some(&PARSE_TIME.to_string());
-    if is_parse_time && !expected.contains_key(fields::EVENT_TIME) {
-        event.remove(fields::EVENT_TIME);
-    }
+    let mut processor = Processor::new(schemas.clone(), Interner::new());
+    let actual = comparable(event(&mut processor, vec![schema.log_type().clone()], sample)?, &sample.expected);
     let mut differences = Vec::new();
     compare("", &actual, &sample.expected, &mut differences);
     if !differences.is_empty() {
@@ -55,6 +47,26 @@ pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) 
         Some(name) if name != schema.log_type().as_str() => Err(SampleError::OtherLogType(name.into())),
         _ => Ok(()),
     }
+}
+
+/// What the sample's record becomes, as its `expected` would say it.
+pub fn sample_event(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<Json, SampleError> {
+    let mut processor = Processor::new(schemas.clone(), Interner::new());
+    Ok(comparable(event(&mut processor, vec![schema.log_type().clone()], sample)?, &sample.expected))
+}
+
+/// The event without what depends on the run, and without what the expectation may leave out and does.
+fn comparable(mut event: Json, expected: &Json) -> Json {
+    let Json::Object(members) = &mut event else { return event };
+    members.retain(|name, _| {
+        let is_left_out = OPTIONAL_FIELDS.contains(&&**name) && expected.get(name).is_none();
+        !RUN_FIELDS.contains(&&**name) && !is_left_out
+    });
+    let is_parse_time = members.get(fields::EVENT_TIME).and_then(Json::as_str) == Some(&PARSE_TIME.to_string());
+    if is_parse_time && expected.get(fields::EVENT_TIME).is_none() {
+        members.shift_remove(fields::EVENT_TIME);
+    }
+    event
 }
 
 fn event(processor: &mut Processor, log_types: Vec<LogType>, sample: &Sample) -> Result<Json, SampleError> {

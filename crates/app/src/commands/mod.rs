@@ -8,4 +8,6 @@ pub(crate) mod doctor;
 pub(crate) mod ingest;
 pub(crate) mod query;
 pub(crate) mod schema;
+pub(crate) mod schema_infer;
+pub(crate) mod schema_test;
 pub(crate) mod serve;

@@ -1,12 +1,11 @@
-//! `uncia schema`: what log types are known, what their tables look like, and whether schema files do what they say.
+//! `uncia schema`: what log types are known, what their tables look like, and what records become.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
 use uncia_document::Interner;
 use uncia_model::{Clock as _, ColumnType, LogType, SystemClock};
-use uncia_processing::{Processed, Processor, Splitter, check_sample};
+use uncia_processing::{Processed, Processor, Splitter};
 
 use crate::cli;
 use crate::commands::ingest::{self, Plan};
@@ -62,27 +61,6 @@ fn type_name(kind: &ColumnType) -> String {
     }
 }
 
-/// `uncia schema test`
-pub(crate) fn test(config: &Config, paths: &[PathBuf]) -> Result<Exit> {
-    let mut folders = config.schemas.folders.clone();
-    folders.extend(paths.iter().cloned());
-    let (schemas, errors) = content::schemas(&folders)?;
-    let schemas = Arc::new(schemas);
-    let (mut samples, mut wrong) = (0, 0);
-    for schema in schemas.iter() {
-        for sample in schema.samples() {
-            samples += 1;
-            if let Err(error) = check_sample(&schemas, schema, sample) {
-                wrong += 1;
-                eprintln!("{}: sample `{}`: {error}", schema.file(), sample.name);
-            }
-        }
-    }
-    eprintln!("{samples} samples of {} log types: {wrong} differ from what they expect", schemas.len());
-    let loaded = report(&errors)?;
-    Ok(if wrong > 0 { Exit::Failed } else { loaded })
-}
-
 /// `uncia schema parse`: the normal form of events, as rules see it, and the reasons of those that did not become one.
 pub(crate) fn parse(config: &Config, logs: &cli::Logs) -> Result<Exit> {
     let (schemas, errors) = content::schemas(&config.schemas.folders)?;
@@ -114,7 +92,8 @@ pub(crate) fn parse(config: &Config, logs: &cli::Logs) -> Result<Exit> {
     Ok(if unread { Exit::Failed } else { exit })
 }
 
-fn report(errors: &[uncia_processing::SchemaError]) -> Result<Exit> {
+/// Says what is wrong with schema files.
+pub(super) fn report(errors: &[uncia_processing::SchemaError]) -> Result<Exit> {
     for error in errors {
         eprintln!("uncia: {error}");
     }

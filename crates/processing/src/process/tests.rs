@@ -36,6 +36,12 @@ fn process(processor: &mut Processor, record: &[u8], log_types: &[&str]) -> Resu
     }
 }
 
+/// Why a record became no event.
+pub(crate) fn outcome(schemas: &Arc<SchemaSet>, record: &str) -> Result<(), String> {
+    let mut processor = Processor::new(schemas.clone(), Interner::new());
+    process(&mut processor, record.as_bytes(), &[]).map(drop).map_err(|failure| failure.message)
+}
+
 /// The event's own fields as JSON, or the failure's message.
 fn own(processor: &mut Processor, record: &str) -> String {
     match process(processor, record.as_bytes(), &[]) {

@@ -11,8 +11,15 @@ mod yaml;
 
 pub use error::SchemaError;
 pub(crate) use names::column_name;
+pub(crate) use read::read_samples;
 pub use set::{Schema, SchemaSet};
 pub use spec::Sample;
 pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, ValueSpec};
 pub(crate) use table::standard_columns;
 pub(crate) use validate::Validate;
+
+/// A YAML text as JSON, for tests of what is written.
+#[cfg(test)]
+pub(crate) fn load_yaml(text: &str) -> Result<serde_json::Value, String> {
+    yaml::load(text).map(|root| root.to_json()).map_err(|error| error.message)
+}

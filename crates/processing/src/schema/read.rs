@@ -26,6 +26,11 @@ pub(crate) fn read(file: &str, text: &str) -> Result<SchemaSpec, Vec<SchemaError
     }
 }
 
+/// The samples of a schema file.
+pub(crate) fn read_samples(file: &str, text: &str) -> Result<Vec<Sample>, Vec<SchemaError>> {
+    read(file, text).map(|spec| spec.samples)
+}
+
 /// Where the reader stands, and what it found wrong so far. A method that returns `None` has reported why.
 struct Reader<'a> {
     file: &'a str,

@@ -84,6 +84,25 @@ impl SchemaSet {
         (set, errors)
     }
 
+    /// Lays another set over this one: its schemas replace those of the same log type.
+    pub fn overlay(&mut self, upper: Self) -> Vec<SchemaError> {
+        let mut errors = Vec::new();
+        for (log_type, schema) in upper.schemas {
+            let table = log_type.table_name();
+            let clash =
+                self.schemas.values().find(|has| *has.log_type() != log_type && has.log_type().table_name() == table);
+            if let Some(other) = clash {
+                let message =
+                    format!("log type `{log_type}` has the same table as `{}` of {}", other.log_type(), other.file);
+                let (file, line) = (schema.file.clone(), schema.spec.line);
+                errors.push(SchemaError { file, line, path: "schema".to_owned(), message, hint: None });
+                continue;
+            }
+            self.schemas.insert(log_type, schema);
+        }
+        errors
+    }
+
     #[must_use]
     pub fn get(&self, log_type: &LogType) -> Option<&Arc<Schema>> {
         self.schemas.get(log_type)
@@ -125,6 +144,21 @@ mod tests {
         let ColumnType::Struct(fields) = &columns[1].kind else { panic!() };
         assert_eq!((&*fields[0].name, &fields[0].kind), ("id_x", &ColumnType::Long));
         assert_eq!(columns.last().unwrap().name, "p_extra");
+    }
+
+    #[test]
+    fn an_upper_layer_replaces() {
+        let schema = |name: &str, field: &str| format!("schema: {name}\nfields: [{{name: {field}, type: string}}]\n");
+        let set = |file: &str, text: String| SchemaSet::load([(file.to_owned(), text)]).0;
+        let mut schemas = set("1.yml", schema("Acme.Audit", "a"));
+        assert!(schemas.overlay(set("2.yml", schema("Acme.Audit", "b"))).is_empty());
+        assert_eq!(schemas.get(&"Acme.Audit".into()).unwrap().file(), "2.yml");
+        let errors = schemas.overlay(set("3.yml", schema("Acme.AUDIT", "c")));
+        assert_eq!(
+            errors[0].to_string(),
+            "3.yml:1: schema: log type `Acme.AUDIT` has the same table as `Acme.Audit` of 2.yml"
+        );
+        assert_eq!(schemas.len(), 1);
     }
 
     #[test]
