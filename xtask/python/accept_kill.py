@@ -67,7 +67,7 @@ AnalysisType: rule
 RuleID: Accept.Kill
 Enabled: true
 Filename: accept_kill.py
-LogTypes: [Zeek.DNS, Zeek.SSL, Zeek.Weird, Zeek.RDP, Zeek.SMTP, Zeek.Software, Zeek.X509, Zeek.Notice, Zeek.SSH]
+LogTypes: [Zeek.DNS, Zeek.Ssl, Zeek.Weird, Zeek.RDP, Zeek.SMTP, Zeek.Software, Zeek.X509, Zeek.Notice, Zeek.Ssh]
 Severity: Low
 DedupPeriodMinutes: 1440
 """

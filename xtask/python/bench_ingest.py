@@ -21,14 +21,14 @@ import threading
 import time
 
 ROUNDS = 3
-LOG_TYPES = {"dns": "Zeek.DNS", "ssl": "Zeek.SSL"}
+LOG_TYPES = {"dns": "Zeek.DNS", "ssl": "Zeek.Ssl"}
 CONFIG = """
 [detections]
 bundled = false
 
 [[sources.http]]
 id = "zeek"
-log_types = ["Zeek.DNS", "Zeek.SSL"]
+log_types = ["Zeek.DNS", "Zeek.Ssl"]
 auth = { method = "none" }
 """
 

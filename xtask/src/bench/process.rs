@@ -12,7 +12,7 @@ use crate::run::{cargo, run};
 
 /// The corpora and the log types that a source of them would be configured with.
 const CORPORA: [(&str, &str); 3] =
-    [("cloudtrail", "AWS.CloudTrail"), ("zeek", "Zeek.DNS,Zeek.SSL"), ("okta", "Okta.SystemLog")];
+    [("cloudtrail", "AWS.CloudTrail"), ("zeek", "Zeek.DNS,Zeek.Ssl"), ("okta", "Okta.SystemLog")];
 const PEER: &str = "serde_json parse and write";
 const PEER_MANIFEST: &str = "bench/peer-serde/Cargo.toml";
 
