@@ -24,6 +24,10 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::product::{Product, Purpose};
 
+/// Batches come and go by the hundred megabytes, made on some threads and freed on others.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.global.verbose);

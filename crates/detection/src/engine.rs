@@ -133,10 +133,21 @@ impl Engine {
 
     /// Runs the enabled detections of the batch's log type on its events. Never fails.
     pub async fn evaluate(&self, batch: EventBatch) -> Evaluation {
+        if batch.events.is_empty() {
+            return Evaluation::default();
+        }
+        let standing = self.standing_errors(&batch.log_type);
+        let mut evaluation = self.evaluate_part(batch).await;
+        evaluation.errors.splice(0..0, standing);
+        evaluation
+    }
+
+    /// The same for a part of a batch, without [`Self::standing_errors`].
+    pub async fn evaluate_part(&self, batch: EventBatch) -> Evaluation {
         if batch.events.is_empty() || self.program().judges_of(&batch.log_type).next().is_none() {
             return Evaluation::default();
         }
-        let mut found = self.standing_errors(&batch.log_type);
+        let mut found = Vec::new();
         let mut stats = EvaluationStats::default();
         let replies: Vec<_> = self.chunks(batch).into_iter().map(|chunk| self.submit(chunk)).collect();
         for reply in replies {
@@ -181,8 +192,9 @@ impl Engine {
         judged
     }
 
-    /// Errors that hold for every event: said once a batch.
-    fn standing_errors(&self, log_type: &LogType) -> Vec<(u32, Found)> {
+    /// Errors that hold for every event: said once a batch, of its first event.
+    #[must_use]
+    pub fn standing_errors(&self, log_type: &LogType) -> Vec<DetectionError> {
         let shared = &self.pool.shared;
         let (broken, closed) = (shared.broken(), shared.quarantine.closed());
         let error = |index: u32| {
@@ -196,7 +208,7 @@ impl Engine {
                 return None;
             };
             let detection = shared.program.detections.get(index as usize)?.id.clone();
-            Some((index, Found::Error(DetectionError { event: 0, detection, kind, exception, message })))
+            Some(DetectionError { event: 0, detection, kind, exception, message })
         };
         shared.program.judges_of(log_type).filter_map(error).collect()
     }

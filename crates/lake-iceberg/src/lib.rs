@@ -1,7 +1,7 @@
 //! The lake on Iceberg tables: events become Parquet files that any engine can read, SQL comes out.
 //!
 //! ```text
-//! RowBatch ─columns─▶ RecordBatch ─writer─▶ data file ─commit─▶ manifest, list, metadata ─▶ PointerMove ─▶ the store
+//! rows ─sink, columns─▶ RecordBatch ─writer─▶ data file ─commit─▶ manifest, list, metadata ─▶ PointerMove ─▶ the store
 //!                                                                                                           │ moves
 //! QueryOutput ◀─query─ DataFusion over the live files ◀─tables─ metadata ◀─catalog─ pointer ◀───────────────┘
 //! ```
@@ -18,6 +18,7 @@ mod columns;
 mod commit;
 mod query;
 mod schema;
+mod sink;
 mod stage;
 pub mod storage;
 pub mod tables;
@@ -30,8 +31,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use uncia_document::Interner;
-use uncia_lake::{Lake, LakeError, QueryOutput, RowBatch, TableInfo};
-use uncia_model::{BatchId, Clock, PointerMove, SystemClock};
+use uncia_lake::{Lake, LakeError, QueryOutput, RowSink, TableInfo};
+use uncia_model::{BatchId, Clock, PointerMove, SystemClock, TableRef, TableSchema};
 
 pub use catalog::{Catalog, MemoryCatalog};
 pub use commit::BATCH_ID;
@@ -91,8 +92,12 @@ impl IcebergLake {
 
 #[async_trait]
 impl Lake for IcebergLake {
-    async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
-        self.stager.stage(batch, rows).await
+    async fn sink(&self, table: &TableRef, schema: &Arc<TableSchema>) -> Result<Box<dyn RowSink>, LakeError> {
+        self.stager.sink(table, schema).await
+    }
+
+    async fn stage_sinks(&self, batch: BatchId, sinks: Vec<Box<dyn RowSink>>) -> Result<Vec<PointerMove>, LakeError> {
+        self.stager.stage(batch, sinks).await
     }
 
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {

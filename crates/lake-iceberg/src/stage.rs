@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use iceberg::io::FileIO;
-use uncia_document::Document;
-use uncia_lake::{LakeError, RowBatch};
+use uncia_lake::{LakeError, RowSink};
 use uncia_model::{BatchId, Clock, PointerMove, TableRef, TableSchema};
 
 use crate::commit::{self, Append};
+use crate::sink::ColumnSink;
 use crate::storage::{LocalStorage, location_of};
 use crate::tables::{LoadedTable, Tables};
 use crate::writer::DataWriter;
@@ -34,24 +35,45 @@ pub(crate) struct Stager {
 
 /// All rows of a batch for one table.
 #[derive(Default)]
-struct TableRows {
+pub(crate) struct TableRows {
     schemas: Vec<Arc<TableSchema>>,
-    rows: Vec<Document>,
+    pub(crate) batches: Vec<RecordBatch>,
+    /// Event times of the rows in microseconds, batch by batch.
+    pub(crate) times: Vec<i64>,
 }
 
 /// A table written and not yet seen, and the move that shows it.
 type Staged = (PointerMove, Arc<LoadedTable>);
 
 impl Stager {
-    pub(crate) async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
+    pub(crate) async fn sink(
+        &self,
+        table: &TableRef,
+        schema: &Arc<TableSchema>,
+    ) -> Result<Box<dyn RowSink>, LakeError> {
+        let base = self.tables.load(table).await?;
+        let location = location_of(&table_directory(&self.warehouse, table)?);
+        let prepared = commit::prepare(table, &location, base.as_deref(), std::slice::from_ref(schema))?;
+        Ok(Box::new(ColumnSink::new(table.clone(), schema.clone(), &prepared)?))
+    }
+
+    pub(crate) async fn stage(
+        &self,
+        batch: BatchId,
+        sinks: Vec<Box<dyn RowSink>>,
+    ) -> Result<Vec<PointerMove>, LakeError> {
         let mut tables: BTreeMap<TableRef, TableRows> = BTreeMap::new();
-        for RowBatch { table, schema, rows } in rows {
-            if rows.is_empty() {
+        for sink in sinks {
+            let sink = sink.into_any().downcast::<ColumnSink>();
+            let sink = sink.map_err(|_| LakeError::Engine("a sink of another lake was given to be staged".into()))?;
+            let collected = sink.finish()?;
+            if collected.times.is_empty() {
                 continue;
             }
-            let entry = tables.entry(table).or_default();
-            entry.schemas.push(schema);
-            entry.rows.extend(rows);
+            let entry = tables.entry(collected.table).or_default();
+            entry.schemas.push(collected.wanted);
+            entry.batches.extend(collected.batches);
+            entry.times.extend(collected.times);
         }
         let stages = tables.into_iter().map(|(table, rows)| self.stage_table(batch, table, rows));
         let staged: Vec<Option<Staged>> = stream::iter(stages).buffered(TABLES_AT_ONCE).try_collect().await?;
@@ -81,7 +103,7 @@ impl Stager {
             let prepared = Arc::new(commit::prepare(&table, &location, base.as_deref(), &rows.schemas)?);
             let writer =
                 DataWriter { table: table.clone(), prepared: prepared.clone(), storage: self.storage.clone(), batch };
-            let files = blocking(move || writer.write(&rows.rows)).await?;
+            let files = blocking(move || writer.write(&rows)).await?;
             let now_ms = self.clock.now().micros.div_euclid(1_000);
             let append =
                 Append { io: &self.io, table: &table, base: base.as_deref(), prepared: &prepared, batch, now_ms };

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use ahash::{AHashSet, RandomState};
 use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::{
     DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, PrimitiveType, Schema, Struct,
@@ -24,20 +26,21 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
-use uncia_document::{Document, Timestamp};
+use uncia_document::Timestamp;
 use uncia_lake::LakeError;
 use uncia_model::{BatchId, TableRef, fields};
 
-use crate::columns::{ColumnError, Columns, event_time};
+use crate::columns::adapt;
 use crate::commit::Prepared;
+use crate::stage::TableRows;
 use crate::storage::{LocalStorage, lake_error, local_path, location_of};
 
 /// Rows that a reader takes or skips at once.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_ROWS: usize = 20_000;
 const ZSTD_LEVEL: i32 = 3;
-/// Arrow's offsets are 31 bits; a record batch ends long before its texts get there.
-const RECORD_BATCH_BYTES: usize = 256 * 1024 * 1024;
+/// Rows that are put in order at once.
+const SORTED_ROWS: usize = 16 * 1024;
 const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = 3_600_000_000;
 
@@ -51,40 +54,34 @@ pub(crate) struct DataWriter {
 
 impl DataWriter {
     /// Writes the rows. The files' names are durable after the storage is settled. Blocks.
-    pub(crate) fn write(&self, rows: &[Document]) -> Result<Vec<DataFile>, LakeError> {
+    pub(crate) fn write(&self, rows: &TableRows) -> Result<Vec<DataFile>, LakeError> {
         let schema: SchemaRef = schema_to_arrow_schema(&self.prepared.schema).map_err(lake_error)?.into();
         let partitioning = self.partitioning()?;
-        let mut order = Vec::with_capacity(rows.len());
-        for (row, document) in rows.iter().enumerate() {
-            let time = event_time(document).ok_or_else(|| self.error(&ColumnError::NoEventTime { row }))?;
-            order.push((partitioning.of(time), time, row));
+        let mut batches = Vec::with_capacity(rows.batches.len());
+        let mut order = Vec::with_capacity(rows.times.len());
+        let mut times = rows.times.iter();
+        for (place, batch) in rows.batches.iter().enumerate() {
+            let times = times.by_ref().take(batch.num_rows()).enumerate();
+            order.extend(times.map(|(row, &time)| Sorted { partition: partitioning.of(time), time, place, row }));
+            // The table may have changed since the rows were collected.
+            let is_current = batch.schema_ref() == &schema;
+            batches.push(if is_current { batch.clone() } else { adapt(batch, &schema).map_err(|e| self.error(&e))? });
         }
         order.sort_unstable();
-        let mut columns = Columns::new(schema.clone(), &self.prepared.json);
-        let partitions = order.chunk_by(|a, b| a.0 == b.0);
-        partitions.map(|rows_of| self.write_partition(&partitioning, &schema, &mut columns, rows, rows_of)).collect()
+        let partitions = order.chunk_by(|a, b| a.partition == b.partition);
+        partitions.map(|rows_of| self.write_partition(&partitioning, &schema, &batches, rows_of)).collect()
     }
 
     fn write_partition(
         &self,
         partitioning: &Partitioning,
         schema: &SchemaRef,
-        columns: &mut Columns,
-        rows: &[Document],
-        order: &[(Option<i32>, i64, usize)],
+        batches: &[RecordBatch],
+        order: &[Sorted],
     ) -> Result<DataFile, LakeError> {
-        let mut batches = Vec::new();
-        let mut bytes = 0;
-        for (n, &(_, _, row)) in order.iter().enumerate() {
-            columns.append(row, &rows[row]).map_err(|e| self.error(&e))?;
-            bytes += rows[row].heap_bytes();
-            if bytes >= RECORD_BATCH_BYTES || n + 1 == order.len() {
-                batches.push(columns.finish().map_err(|e| self.error(&e))?);
-                bytes = 0;
-            }
-        }
-        let encoded = encode(schema, &batches).map_err(|e| LakeError::Engine(Box::new(e)))?;
-        let partition = order[0].0;
+        let sorted = in_order(batches, order).map_err(|e| self.error(&e))?;
+        let encoded = encode(schema, &sorted).map_err(|e| LakeError::Engine(Box::new(e)))?;
+        let partition = order[0].partition;
         let path = self.path(partitioning, partition);
         self.storage.put(&path, &encoded.bytes)?;
         self.data_file(&path, &encoded, partition)
@@ -140,9 +137,31 @@ impl DataWriter {
         file.map_err(|e| LakeError::Engine(e.to_string().into()))
     }
 
-    fn error(&self, error: &ColumnError) -> LakeError {
+    fn error(&self, error: &ArrowError) -> LakeError {
         LakeError::Table { table: self.table.to_string(), message: error.to_string() }
     }
+}
+
+/// A row's place in its file, and where it is now. Rows of one instant keep their order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Sorted {
+    partition: Option<i32>,
+    time: i64,
+    place: usize,
+    row: usize,
+}
+
+/// The rows in that order.
+fn in_order(batches: &[RecordBatch], order: &[Sorted]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let (first, last) = (order[0], order[order.len() - 1]);
+    let is_run = order.windows(2).all(|pair| (pair[0].place, pair[0].row + 1) == (pair[1].place, pair[1].row));
+    if is_run {
+        return Ok(vec![batches[first.place].slice(first.row, last.row + 1 - first.row)]);
+    }
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    let places: Vec<(usize, usize)> = order.iter().map(|row| (row.place, row.row)).collect();
+    // In pieces, so that no piece's texts outgrow Arrow's offsets.
+    places.chunks(SORTED_ROWS).map(|piece| interleave_record_batch(&batches, piece)).collect()
 }
 
 /// How a table's rows are split over files.

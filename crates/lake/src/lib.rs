@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: Arrow, Parquet, DataFusion. Rows are documents; an engine turns them into columns its own way.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -23,12 +24,39 @@ pub struct RowBatch {
     pub rows: Vec<Document>,
 }
 
+/// Collects rows of one table until they are staged, in the lake's own form: a row's document can go as soon as it is
+/// appended.
+pub trait RowSink: Send {
+    /// Appends a row of the form that [`RowBatch::rows`] says.
+    fn append(&mut self, row: &Document) -> Result<(), LakeError>;
+
+    /// Rows appended so far.
+    fn rows(&self) -> usize;
+
+    /// For the lake that made it.
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
 /// A lake.
 #[async_trait]
 pub trait Lake: Send + Sync {
-    /// Writes the rows durably without showing them. Creates and widens tables as the schemas ask. Staging the same
-    /// batch again gives moves of the same meaning; staging without rows gives none.
-    async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError>;
+    /// A place to collect rows of a table that may not exist yet.
+    async fn sink(&self, table: &TableRef, schema: &Arc<TableSchema>) -> Result<Box<dyn RowSink>, LakeError>;
+
+    /// Writes what this lake's sinks collected, durably, without showing it. Creates and widens tables as the schemas
+    /// ask. Staging the same batch again gives moves of the same meaning; staging without rows gives none.
+    async fn stage_sinks(&self, batch: BatchId, sinks: Vec<Box<dyn RowSink>>) -> Result<Vec<PointerMove>, LakeError>;
+
+    /// [`Self::stage_sinks`] of rows that are there already.
+    async fn stage(&self, batch: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
+        let mut sinks = Vec::with_capacity(rows.len());
+        for RowBatch { table, schema, rows } in rows {
+            let mut sink = self.sink(&table, &schema).await?;
+            rows.iter().try_for_each(|row| sink.append(row))?;
+            sinks.push(sink);
+        }
+        self.stage_sinks(batch, sinks).await
+    }
 
     /// Runs one read-only statement in the Snowflake dialect over the newest committed snapshots.
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError>;

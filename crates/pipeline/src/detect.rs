@@ -15,9 +15,10 @@ pub struct Detections {
     pub log_types: HashSet<LogType>,
 }
 
-/// The events of one log type with what the detections said of them.
+/// Events of one log type with what the detections said of them.
 pub(crate) struct JudgedEvents {
     pub(crate) log_type: LogType,
+    /// By which matches and errors name them.
     pub(crate) events: Vec<Event>,
     pub(crate) matches: Vec<Match>,
     pub(crate) errors: Vec<DetectionError>,
@@ -26,6 +27,19 @@ pub(crate) struct JudgedEvents {
 impl JudgedEvents {
     pub(crate) fn judged(&self) -> Judged<'_> {
         Judged { log_type: &self.log_type, matches: &self.matches, errors: &self.errors }
+    }
+
+    /// Keeps only the events that something was said of.
+    pub(crate) fn keep_found(&mut self) {
+        let named = self.matches.iter().map(|found| found.event).chain(self.errors.iter().map(|error| error.event));
+        let mut kept: Vec<usize> = named.collect();
+        kept.sort_unstable();
+        kept.dedup();
+        let place = |event: usize| kept.binary_search(&event).expect("all named events are kept");
+        self.matches.iter_mut().for_each(|found| found.event = place(found.event));
+        self.errors.iter_mut().for_each(|error| error.event = place(error.event));
+        let events = std::mem::take(&mut self.events).into_iter().enumerate();
+        self.events = events.filter(|(event, _)| kept.binary_search(event).is_ok()).map(|(_, event)| event).collect();
     }
 }
 
@@ -47,17 +61,19 @@ pub(crate) fn by_log_type(events: Vec<Event>) -> Vec<JudgedEvents> {
     groups
 }
 
-/// Runs the detections over all groups. Never fails: what goes wrong is an error of a detection.
-pub(crate) async fn detect(detections: Option<&Detections>, groups: &mut [JudgedEvents]) {
-    let Some(Detections { engine, log_types }) = detections else { return };
-    for group in groups {
-        if !log_types.contains(&group.log_type) {
-            continue;
+impl Detections {
+    /// Runs the detections over all groups. Never fails: what goes wrong is an error of a detection.
+    pub(crate) async fn judge(&self, groups: &mut [JudgedEvents]) {
+        for group in groups {
+            if !self.log_types.contains(&group.log_type) {
+                continue;
+            }
+            let events = group.events.iter().map(rule_bytes).collect();
+            let part = EventBatch { log_type: group.log_type.clone(), events };
+            let evaluation = self.engine.evaluate_part(part).await;
+            group.matches = evaluation.matches;
+            group.errors = evaluation.errors;
         }
-        let events = group.events.iter().map(rule_bytes).collect();
-        let evaluation = engine.evaluate(EventBatch { log_type: group.log_type.clone(), events }).await;
-        group.matches = evaluation.matches;
-        group.errors = evaluation.errors;
     }
 }
 

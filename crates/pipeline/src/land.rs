@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use uncia_document::{Document, Interner, Key, Member, Scratch, Timestamp, Value};
 use uncia_model::{
-    Column, ColumnType, Database, DetectionError, Event, LogType, Match, Severity, TableRef, TableSchema, fields,
+    Column, ColumnType, Database, DetectionError, DetectionId, Event, LogType, Match, Severity, TableRef, TableSchema,
+    fields,
 };
 
 /// What the tables of matches say of the rule, from its content.
@@ -59,11 +60,7 @@ impl Rows {
         rule: &RuleColumns,
         alert: Option<&AlertColumns>,
     ) -> Document {
-        let mut row = Appender::new(&self.interner, event.document.clone());
-        row.string(fields::RULE_ID, found.detection.as_str());
-        row.string(fields::RULE_SEVERITY, rule.severity.as_str());
-        row.strings(fields::RULE_TAGS, &rule.tags);
-        row.string(fields::RULE_REPORTS, &rule.reports);
+        let mut row = self.named(event, &found.detection, rule);
         row.string(fields::ALERT_TITLE, &found.title);
         row.string(fields::ALERT_SEVERITY, found.severity.as_str());
         row.string(fields::DEDUP, &found.dedup);
@@ -82,15 +79,21 @@ impl Rows {
         rule: &RuleColumns,
         alert: Option<&AlertColumns>,
     ) -> Document {
-        let mut row = Appender::new(&self.interner, event.document.clone());
-        row.string(fields::RULE_ID, error.detection.as_str());
-        row.string(fields::RULE_SEVERITY, rule.severity.as_str());
-        row.strings(fields::RULE_TAGS, &rule.tags);
-        row.string(fields::RULE_REPORTS, &rule.reports);
+        let mut row = self.named(event, &error.detection, rule);
         row.string(fields::RULE_ERROR, &format!("{}: {}", error.exception, error.message));
         row.string(fields::DEDUP, &error.exception);
         row.alert(alert);
         row.finish()
+    }
+
+    /// The event, with what its detection's content says.
+    fn named(&self, event: &Event, detection: &DetectionId, rule: &RuleColumns) -> Appender<'_> {
+        let mut row = Appender::new(&self.interner, event.document.clone());
+        row.string(fields::RULE_ID, detection.as_str());
+        row.string(fields::RULE_SEVERITY, rule.severity.as_str());
+        row.strings(fields::RULE_TAGS, &rule.tags);
+        row.string(fields::RULE_REPORTS, &rule.reports);
+        row
     }
 }
 

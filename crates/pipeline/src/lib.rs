@@ -1,9 +1,9 @@
 //! The walk, in one place: from bytes to rows, alerts and deliveries.
 //!
 //! ```text
-//!  files, stdin ──▶ Input ─┐                                   ┌▶ lake.stage ─┐
-//!  HTTP ─▶ WAL ───▶ Input ─┴▶ Batcher ─▶ process ─▶ detect ─▶ land            ├▶ store.commit ─▶ outbox ─▶ deliver
-//!                    (input)   (batch)   (process)  (detect)   └▶ admit ──────┘      (walk)
+//!  files, stdin ──▶ Input ─┐          ┌────────── collect ─────────┐   ┌▶ lake.stage ─┐
+//!  HTTP ─▶ WAL ───▶ Input ─┴▶ Batcher ─▶ process ─▶ detect ─▶ sinks ─▶ land           ├▶ store.commit ─▶ outbox ─▶ deliver
+//!                    (input)   (batch)   (process)  (detect)   (lake)    └▶ admit ──────┘      (walk)
 //! ```
 //!
 //! - A [`batch::RawBatch`] is a run of records with the progress it stands for. It is walked as a whole: its rows, its
@@ -18,6 +18,7 @@
 pub mod batch;
 mod blob;
 mod cache;
+mod collect;
 mod detect;
 pub mod input;
 pub mod intake;

@@ -1,18 +1,21 @@
 //! Records to events on all cores, in order.
 //!
-//! Threads take chunks of records by a shared counter and put the results back at the chunk's place, so that the order of
-//! rows does not depend on who was faster.
+//! A batch is cut into chunks that flow on one by one: a chunk's events are judged and stand in columns before the memory
+//! of the last but few is needed again, so a batch costs the memory of its columns and not of its documents. Chunks are
+//! processed side by side and come out in the records' order, so the order of rows does not depend on who was faster.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use futures::{Stream, StreamExt as _, stream};
 use uncia_document::{Interner, Timestamp};
-use uncia_model::{Event, Failure, Payload, Record};
+use uncia_model::SourceId;
 use uncia_processing::{Processed, Processor, SchemaSet};
 
 use crate::batch::RawBatch;
+use crate::walk::WalkError;
 
-/// Records a thread takes at a time.
+/// Records that are processed at a time.
 const CHUNK: usize = 512;
 
 /// Keeps one processor per thread, warm.
@@ -23,11 +26,10 @@ pub(crate) struct Processors {
     threads: usize,
 }
 
-/// The events of a batch and failures of a batch, in the records' order.
-#[derive(Default)]
-pub(crate) struct ProcessedBatch {
-    pub(crate) events: Vec<Event>,
-    pub(crate) failures: Vec<Failure>,
+/// What became of records of one source.
+pub(crate) struct Chunk {
+    pub(crate) source: SourceId,
+    pub(crate) processed: Processed,
 }
 
 impl Processors {
@@ -36,43 +38,39 @@ impl Processors {
     }
 
     /// Processes the batch; the records stay, so that a batch whose commit met a conflict can be walked again.
-    pub(crate) fn process(&self, batch: &RawBatch, parse_time: Timestamp) -> ProcessedBatch {
-        let chunks: Vec<(&Payload, &[Result<Record, Failure>])> = batch
-            .pieces
-            .iter()
-            .flat_map(|piece| piece.items.chunks(CHUNK).map(|chunk| (&*piece.payload, chunk)))
+    pub(crate) fn process(
+        self: &Arc<Self>,
+        batch: &Arc<RawBatch>,
+        parse_time: Timestamp,
+    ) -> impl Stream<Item = Result<Chunk, WalkError>> + Send + use<> {
+        let chunks: Vec<(usize, Range<usize>)> = (0..)
+            .zip(&batch.pieces)
+            .flat_map(|(place, piece)| {
+                let starts = (0..piece.items.len()).step_by(CHUNK);
+                starts.map(move |start| (place, start..piece.items.len().min(start + CHUNK)))
+            })
             .collect();
-        let next = AtomicUsize::new(0);
-        let results: Vec<Mutex<Processed>> = chunks.iter().map(|_| Mutex::default()).collect();
-        let work = || {
-            let mut processor = self.take();
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some((payload, chunk)) = chunks.get(place) else { break };
-                let mut processed = Processed::default();
-                for item in *chunk {
-                    match item {
-                        Ok(record) => processor.process(record.clone(), payload, parse_time, &mut processed),
-                        Err(failure) => processed.failures.push(failure.clone()),
-                    }
-                }
-                *lock(&results[place]) = processed;
-            }
-            self.give_back(processor);
+        let (processors, batch) = (self.clone(), batch.clone());
+        let process = move |(place, items): (usize, Range<usize>)| {
+            let (processors, batch) = (processors.clone(), batch.clone());
+            let work = move || processors.chunk(&batch, place, items, parse_time);
+            async move { tokio::task::spawn_blocking(work).await.map_err(|_| WalkError::Thread) }
         };
-        std::thread::scope(|scope| {
-            for _ in 1..self.threads.min(chunks.len()) {
-                scope.spawn(work);
+        stream::iter(chunks).map(process).buffered(self.threads)
+    }
+
+    fn chunk(&self, batch: &RawBatch, place: usize, items: Range<usize>, parse_time: Timestamp) -> Chunk {
+        let piece = &batch.pieces[place];
+        let mut processor = self.take();
+        let mut processed = Processed::default();
+        for item in &piece.items[items] {
+            match item {
+                Ok(record) => processor.process(record.clone(), &piece.payload, parse_time, &mut processed),
+                Err(failure) => processed.failures.push(failure.clone()),
             }
-            work();
-        });
-        let mut all = ProcessedBatch::default();
-        for result in results {
-            let Processed { events, failures, .. } = std::mem::take(&mut *lock(&result));
-            all.events.extend(events);
-            all.failures.extend(failures);
         }
-        all
+        self.give_back(processor);
+        Chunk { source: piece.payload.origin.source.clone(), processed }
     }
 
     fn take(&self) -> Processor {

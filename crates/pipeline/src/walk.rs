@@ -1,33 +1,35 @@
 //! One batch's way from records to the commit, and batches one behind the other.
 //!
-//! The three stages overlap: while batch *n* is staged and committed, *n+1* is judged and *n+2* processed. Only the last
+//! The two stages overlap: while batch *n* is staged and committed, *n+1* is processed, judged and collected. Only the last
 //! stage touches the store, so windows are always those of the batch before.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 use uncia_alerting::{Admitted, Assigned, Deduplicator, RuleFacts};
-use uncia_document::Interner;
-use uncia_lake::{Lake, LakeError, RowBatch};
-use uncia_model::{Alert, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, fields};
+use uncia_document::{Document, Interner};
+use uncia_lake::{Lake, LakeError, RowSink};
+use uncia_model::{Alert, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, TableSchema};
 use uncia_processing::{SchemaSet, failure_row, failure_table};
 use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, Store, StoreError};
 
 use crate::batch::RawBatch;
 use crate::blob;
-use crate::detect::{Detections, JudgedEvents, by_log_type, detect};
+use crate::collect::{CollectedBatch, Collector, EventRows};
+use crate::detect::{Detections, JudgedEvents};
 use crate::input::End;
 use crate::land::{AlertColumns, Rows, RuleColumns};
-use crate::process::{ProcessedBatch, Processors};
+use crate::process::Processors;
 use crate::summary::Summary;
 
 /// A batch that keeps meeting conflicts is given up after this many tries: somebody else writes to the tables.
 const MAX_CONFLICTS: usize = 5;
 
 /// Batches between the first stage and the commit: one in each. It bounds memory.
-const MAX_IN_FLIGHT: usize = 3;
+const MAX_IN_FLIGHT: usize = 2;
 
 /// How the origin keys of parts of watched files begin.
 const PART_OF_A_FILE: &str = "watch:";
@@ -70,13 +72,6 @@ pub enum WalkError {
     Thread,
 }
 
-/// A batch whose events are judged, ready to land.
-struct JudgedBatch {
-    raw: Arc<RawBatch>,
-    groups: Vec<JudgedEvents>,
-    failures: Vec<Failure>,
-}
-
 impl Walk {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
@@ -107,57 +102,45 @@ impl Walk {
         mut committed: impl FnMut(&Summary, &RawBatch),
     ) -> Result<(), WalkError> {
         let room = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        let (processed_in, mut processed_out) = mpsc::channel(1);
-        let (judged_in, mut judged_out) = mpsc::channel(1);
-        let process = async move {
+        let (collected_in, mut collected_out) = mpsc::channel(1);
+        let collect = async move {
             loop {
                 let place = room.clone().acquire_owned().await.expect("the semaphore is never closed");
                 let Some(raw) = batches.recv().await else { return Ok(()) };
                 let raw = Arc::new(raw);
-                let processed = self.process(&raw).await?;
-                if processed_in.send((raw, processed, place)).await.is_err() {
+                let collected = self.collect(&raw).await?;
+                if collected_in.send((raw, collected, place)).await.is_err() {
                     return Ok(());
                 }
             }
         };
-        let judge = async move {
-            while let Some((raw, processed, place)) = processed_out.recv().await {
-                let judged = self.judge(raw, processed).await;
-                if judged_in.send((judged, place)).await.is_err() {
-                    break;
-                }
-            }
-            Ok(())
-        };
         let land = async move {
-            while let Some((judged, place)) = judged_out.recv().await {
-                let raw = judged.raw.clone();
-                let summary = self.land(judged).await?;
+            while let Some((raw, collected, place)) = collected_out.recv().await {
+                let summary = self.land(&raw, collected).await?;
                 committed(&summary, &raw);
                 drop(place);
             }
             Ok(())
         };
-        tokio::try_join!(process, judge, land).map(|_: ((), (), ())| ())
+        tokio::try_join!(collect, land).map(|_: ((), ())| ())
     }
 
-    async fn process(&self, raw: &Arc<RawBatch>) -> Result<ProcessedBatch, WalkError> {
-        let (raw, processors, now) = (raw.clone(), self.processors.clone(), self.parts.clock.now());
-        tokio::task::spawn_blocking(move || processors.process(&raw, now)).await.map_err(|_| WalkError::Thread)
+    async fn collect(&self, raw: &Arc<RawBatch>) -> Result<CollectedBatch, WalkError> {
+        let collector = Collector {
+            processors: &self.processors,
+            schemas: &self.parts.schemas,
+            detections: self.parts.detections.as_ref(),
+            lake: &*self.parts.lake,
+            parse_time: self.parts.clock.now(),
+        };
+        collector.collect(raw).await
     }
 
-    async fn judge(&self, raw: Arc<RawBatch>, processed: ProcessedBatch) -> JudgedBatch {
-        let mut groups = by_log_type(processed.events);
-        detect(self.parts.detections.as_ref(), &mut groups).await;
-        JudgedBatch { raw, groups, failures: processed.failures }
-    }
-
-    /// Stages and commits; on a conflict, processes the batch again, since its rows are used up.
-    async fn land(&self, mut judged: JudgedBatch) -> Result<Summary, WalkError> {
-        let raw = judged.raw.clone();
+    /// Stages and commits; on a conflict, collects the batch again, since its rows are used up.
+    async fn land(&self, raw: &Arc<RawBatch>, mut collected: CollectedBatch) -> Result<Summary, WalkError> {
         let mut tries = 0;
         loop {
-            let (outcome, summary) = self.commit(judged).await?;
+            let (outcome, summary) = self.commit(raw, collected).await?;
             match outcome {
                 CommitOutcome::Committed | CommitOutcome::AlreadyCommitted => return Ok(summary),
                 CommitOutcome::Conflict(table) if tries + 1 >= MAX_CONFLICTS => {
@@ -168,24 +151,23 @@ impl Walk {
                 }
             }
             tries += 1;
-            let processed = self.process(&raw).await?;
-            judged = self.judge(raw.clone(), processed).await;
+            collected = self.collect(raw).await?;
         }
     }
 
-    async fn commit(&self, judged: JudgedBatch) -> Result<(CommitOutcome, Summary), WalkError> {
+    async fn commit(&self, raw: &RawBatch, collected: CollectedBatch) -> Result<(CommitOutcome, Summary), WalkError> {
         let sealed = self.parts.clock.now();
-        let JudgedBatch { raw, groups, failures } = judged;
-        let admitted = self.admit(&groups, sealed.micros).await?;
-        let summary = summarise(&raw, &groups, &failures, &admitted, sealed.micros);
-        let counters = counters(&raw, &groups, &failures);
+        let CollectedBatch { rows, found, failures } = collected;
+        let admitted = self.admit(&found, sealed.micros).await?;
+        let summary = summarise(raw, &rows, &found, &failures, &admitted, sealed.micros);
+        let counters = counters(&rows, &failures);
         blob::keep(&self.parts.blobs, &failures)?;
-        let row_batches = self.row_batches(groups, &failures, &admitted);
-        let moves = self.parts.lake.stage(raw.id, row_batches).await?;
+        let sinks = self.sinks(rows, &found, &failures, &admitted).await?;
+        let moves = self.parts.lake.stage_sinks(raw.id, sinks).await?;
         tracing::debug!(batch.id = %raw.id, records = raw.records, "staged");
         let commit = BatchCommit {
             moves,
-            progress: progress(&raw),
+            progress: progress(raw),
             wal: raw.wal.map(|position| (position.segment, position.offset)),
             windows: admitted.windows,
             alerts: admitted.alerts,
@@ -208,29 +190,27 @@ impl Walk {
     }
 
     /// The rows of all tables that the batch touches.
-    fn row_batches(&self, groups: Vec<JudgedEvents>, failures: &[Failure], admitted: &Admitted) -> Vec<RowBatch> {
+    async fn sinks(
+        &self,
+        rows: EventRows,
+        found: &[JudgedEvents],
+        failures: &[Failure],
+        admitted: &Admitted,
+    ) -> Result<Vec<Box<dyn RowSink>>, LakeError> {
         let alerts: BTreeMap<&str, &Alert> = admitted.alerts.iter().map(|alert| (alert.id.as_str(), alert)).collect();
-        let mut batches = Vec::new();
-        for (group, assigned) in groups.into_iter().zip(&admitted.assigned) {
+        let mut few = FewRows { lake: &*self.parts.lake, sinks: BTreeMap::new() };
+        for (group, assigned) in found.iter().zip(&admitted.assigned) {
             let Some(schema) = self.parts.schemas.get(&group.log_type) else { continue };
-            let log_schema = schema.table_schema();
-            for (database, rows) in self.found_rows(&group, assigned, &alerts) {
-                if !rows.is_empty() {
-                    let table = self.rows.table(database, &group.log_type);
-                    let schema = self.rows.schema(database, &group.log_type, log_schema);
-                    batches.push(RowBatch { table, schema, rows });
-                }
+            for (database, rows) in self.found_rows(group, assigned, &alerts) {
+                let table = self.rows.table(database, &group.log_type);
+                let schema = self.rows.schema(database, &group.log_type, schema.table_schema());
+                few.append(table, &schema, &rows).await?;
             }
-            let table = self.rows.table(Database::Logs, &group.log_type);
-            let rows = group.events.into_iter().map(|event| event.document).collect();
-            batches.push(RowBatch { table, schema: log_schema.clone(), rows });
         }
-        if !failures.is_empty() {
-            let (table, schema) = failure_table();
-            let rows = failures.iter().map(|failure| failure_row(failure, &self.parts.interner)).collect();
-            batches.push(RowBatch { table, schema, rows });
-        }
-        batches
+        let (table, schema) = failure_table();
+        let failures: Vec<_> = failures.iter().map(|failure| failure_row(failure, &self.parts.interner)).collect();
+        few.append(table, &schema, &failures).await?;
+        Ok(rows.sinks.into_values().chain(few.sinks.into_values()).collect())
     }
 
     /// Rows of the detection databases: every match is a signal; a match with an alert is a rule match too.
@@ -239,7 +219,7 @@ impl Walk {
         group: &JudgedEvents,
         assigned: &Assigned,
         alerts: &BTreeMap<&str, &Alert>,
-    ) -> [(Database, Vec<uncia_document::Document>); 3] {
+    ) -> [(Database, Vec<Document>); 3] {
         let columns = |id: &uncia_model::AlertId| {
             let alert = alerts.get(id.as_str())?;
             Some(AlertColumns { id: id.to_string(), created: alert.created(), updated: alert.updated() })
@@ -266,6 +246,28 @@ impl Walk {
         };
         let reports = serde_json::to_string(&facts.reports).expect("maps of texts have a JSON form");
         RuleColumns { severity: facts.severity, tags: facts.tags.clone(), reports }
+    }
+}
+
+/// Rows beside the events, a few in each of several tables.
+struct FewRows<'a> {
+    lake: &'a dyn Lake,
+    sinks: BTreeMap<TableRef, Box<dyn RowSink>>,
+}
+
+impl FewRows<'_> {
+    async fn append(&mut self, table: TableRef, schema: &Arc<TableSchema>, rows: &[Document]) -> Result<(), LakeError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let sink = match self.sinks.entry(table) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let sink = self.lake.sink(entry.key(), schema).await?;
+                entry.insert(sink)
+            }
+        };
+        rows.iter().try_for_each(|row| sink.append(row))
     }
 }
 
@@ -301,15 +303,18 @@ fn progress(raw: &RawBatch) -> Vec<Progress> {
 
 fn summarise(
     raw: &RawBatch,
-    groups: &[JudgedEvents],
+    rows: &EventRows,
+    found: &[JudgedEvents],
     failures: &[Failure],
     admitted: &Admitted,
     sealed_micros: i64,
 ) -> Summary {
     let mut summary =
         Summary { batches: 1, records: raw.records as u64, bytes: raw.bytes as u64, ..Summary::default() };
-    for group in groups {
-        *summary.events.entry(group.log_type.clone()).or_default() += group.events.len() as u64;
+    for ((_, log_type), count) in &rows.counts {
+        *summary.events.entry(log_type.clone()).or_default() += count.events;
+    }
+    for group in found {
         summary.matches += group.matches.len() as u64;
         summary.detection_errors += group.errors.len() as u64;
     }
@@ -324,7 +329,7 @@ fn summarise(
     summary
 }
 
-fn counters(raw: &RawBatch, groups: &[JudgedEvents], failures: &[Failure]) -> Vec<Counter> {
+fn counters(rows: &EventRows, failures: &[Failure]) -> Vec<Counter> {
     let mut counters: BTreeMap<(SourceId, Option<LogType>), Counter> = BTreeMap::new();
     let mut at = |source: &SourceId, log_type: Option<&LogType>, change: &dyn Fn(&mut Counter)| {
         let counter = counters.entry((source.clone(), log_type.cloned())).or_insert_with(|| Counter {
@@ -337,18 +342,11 @@ fn counters(raw: &RawBatch, groups: &[JudgedEvents], failures: &[Failure]) -> Ve
         });
         change(counter);
     };
-    let only_source = raw.pieces.first().map(|piece| piece.payload.origin.source.clone());
-    for group in groups {
-        for event in &group.events {
-            // Nearly every batch has one source; otherwise the event's own field says it.
-            let named = event.document.root().get(fields::SOURCE_ID).and_then(uncia_document::Ref::as_str);
-            let source = named.map(SourceId::from).or_else(|| only_source.clone());
-            let Some(source) = source else { continue };
-            at(&source, Some(&group.log_type), &|counter| {
-                counter.events += 1;
-                counter.bytes += event.raw_bytes as u64;
-            });
-        }
+    for ((source, log_type), count) in &rows.counts {
+        at(source, Some(log_type), &|counter| {
+            counter.events += count.events;
+            counter.bytes += count.bytes;
+        });
     }
     for failure in failures {
         at(&failure.origin.source, None, &|counter| {

@@ -214,6 +214,8 @@ async fn what_keeps_killing_is_put_aside() {
 
 #[tokio::test]
 async fn workers_see_nothing_of_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let probe = folder.path().join("probe");
     let source = "
 import os, sys
 def rule(event):
@@ -230,14 +232,14 @@ def alert_context(event):
         'descriptors': len(os.listdir('/proc/self/fd')) - 1,
         'path': [place for place in sys.path if 'site-packages' in place or place == ''],
         'group': os.getpgid(0) == os.getpid(),
-        'write': refused(lambda: os.write(os.open('/tmp/uncia-worker-probe', os.O_CREAT | os.O_WRONLY), b'x')),
+        'write': refused(lambda: os.write(os.open('PROBE', os.O_CREAT | os.O_WRONLY), b'x')),
         'user': os.environ.get('HOME'),
     }
 ";
-    let engine = engine(rules(&[("Spy", source)])).await;
+    let source = source.replace("PROBE", &probe.display().to_string());
+    let engine = engine(rules(&[("Spy", &source)])).await;
     let evaluation = engine.evaluate(numbered(1)).await;
     engine.shutdown().await;
-    let _ = std::fs::remove_file("/tmp/uncia-worker-probe");
     let context = evaluation.matches[0].alert_context.clone().unwrap();
     assert_eq!(
         context,

@@ -42,14 +42,22 @@ pub(crate) struct ListBuilder {
 
 /// A struct, or the table's columns.
 pub(crate) struct StructBuilder {
-    fields: Vec<(Box<str>, ColumnBuilder)>,
+    fields: Vec<FieldBuilder>,
     by_name: AHashMap<Box<str>, usize>,
     /// `p_extra`'s place among the table's columns; it is not filled by name.
     extra: Option<usize>,
-    /// The field after the one found last: the likely next.
-    next: usize,
+    /// The field that rows began with the last time.
+    first: usize,
     rows: usize,
     valid: NullBufferBuilder,
+}
+
+/// A field's array, which ends with the last row that had the field: nulls behind it are filled in when they matter.
+struct FieldBuilder {
+    name: Box<str>,
+    column: ColumnBuilder,
+    /// The field that followed this one the last time: rows of one kind have their members in one order.
+    next: usize,
 }
 
 impl ColumnBuilder {
@@ -100,6 +108,32 @@ impl ColumnBuilder {
             Self::List(list) => list.close(false),
             Self::Struct(inner) => inner.close(false),
             Self::Foreign(rows) => *rows += 1,
+        }
+    }
+
+    /// Fills up with nulls.
+    fn extend_to(&mut self, rows: usize) {
+        let missing = rows - self.len();
+        if missing == 0 {
+            return;
+        }
+        match self {
+            Self::Text(builder) | Self::Json(builder, _) => builder.append_nulls(missing),
+            Self::Bool(builder) => builder.append_nulls(missing),
+            Self::Int(builder) => builder.append_nulls(missing),
+            Self::Long(builder) => builder.append_nulls(missing),
+            Self::Double(builder) => builder.append_nulls(missing),
+            Self::Timestamp(builder) => builder.append_nulls(missing),
+            Self::List(list) => {
+                let end = *list.offsets.last().expect("offsets begin with a zero");
+                list.offsets.resize(rows + 1, end);
+                list.valid.append_n_nulls(missing);
+            }
+            Self::Struct(inner) => {
+                inner.rows = rows;
+                inner.valid.append_n_nulls(missing);
+            }
+            Self::Foreign(count) => *count = rows,
         }
     }
 
@@ -239,24 +273,24 @@ impl StructBuilder {
     }
 
     fn new(columns: &Fields, path: &str, json: &JsonPaths) -> Self {
-        let builder = |field: &Arc<Field>| {
-            let name: Box<str> = field.name().as_str().into();
-            (name, ColumnBuilder::new(field, &format!("{path}{}", field.name()), json))
+        let builder = |(place, field): (usize, &Arc<Field>)| FieldBuilder {
+            name: field.name().as_str().into(),
+            column: ColumnBuilder::new(field, &format!("{path}{}", field.name()), json),
+            next: place + 1,
         };
-        let fields: Vec<(Box<str>, ColumnBuilder)> = columns.iter().map(builder).collect();
-        let by_name = fields.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
-        Self { fields, by_name, extra: None, next: 0, rows: 0, valid: NullBufferBuilder::new(0) }
+        let fields: Vec<FieldBuilder> = columns.iter().enumerate().map(builder).collect();
+        let by_name = fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect();
+        Self { fields, by_name, extra: None, first: 0, rows: 0, valid: NullBufferBuilder::new(0) }
     }
 
     /// Appends a row of the table; what the columns cannot hold goes to the row's `p_extra`.
     pub(crate) fn append_row(&mut self, row: Ref<'_>, extra: &mut Extra) {
         self.append_members(row, Some(extra));
-        if let Some(place) = self.extra {
-            match (&mut self.fields[place].1, extra.finish()) {
-                (ColumnBuilder::Text(builder) | ColumnBuilder::Json(builder, _), Some(text)) => {
-                    builder.append_value(text);
-                }
-                (column, _) => column.append_null(),
+        if let (Some(place), Some(text)) = (self.extra, extra.finish()) {
+            let column = &mut self.fields[place].column;
+            column.extend_to(self.rows);
+            if let ColumnBuilder::Text(builder) | ColumnBuilder::Json(builder, _) = column {
+                builder.append_value(text);
             }
         }
         self.close(true);
@@ -271,12 +305,14 @@ impl StructBuilder {
 
     fn append_members(&mut self, object: Ref<'_>, mut extra: Option<&mut Extra>) -> bool {
         let mut fits = true;
-        self.next = 0;
+        let mut last = None;
         for ((_, name), value) in object.members() {
-            let member_fits = match self.find(name) {
+            let found = self.find(last, name);
+            let member_fits = match found {
                 // A name met twice has its place taken.
-                Some(place) if self.fields[place].1.len() == self.rows => {
-                    let column = &mut self.fields[place].1;
+                Some(place) if self.fields[place].column.len() <= self.rows => {
+                    let column = &mut self.fields[place].column;
+                    column.extend_to(self.rows);
                     if let (ColumnBuilder::Struct(_), Some(extra)) = (&*column, extra.as_deref_mut()) {
                         extra.enter(name);
                         let fits = column.append(value, Some(extra));
@@ -288,6 +324,7 @@ impl StructBuilder {
                 }
                 _ => false,
             };
+            last = found.or(last);
             if member_fits {
                 continue;
             }
@@ -299,28 +336,33 @@ impl StructBuilder {
         fits
     }
 
-    fn find(&mut self, name: &str) -> Option<usize> {
-        let likely =
-            self.fields.get(self.next).is_some_and(|(field, _)| **field == *name) && Some(self.next) != self.extra;
-        let place = if likely { self.next } else { *self.by_name.get(name)? };
-        self.next = place + 1;
+    /// The field of that name; the one that followed the last one the last time is compared first.
+    fn find(&mut self, last: Option<usize>, name: &str) -> Option<usize> {
+        let guess = last.map_or(self.first, |last| self.fields[last].next);
+        if self.fields.get(guess).is_some_and(|field| *field.name == *name) && Some(guess) != self.extra {
+            return Some(guess);
+        }
+        let place = *self.by_name.get(name)?;
+        match last {
+            Some(last) => self.fields[last].next = place,
+            None => self.first = place,
+        }
         Some(place)
     }
 
-    /// Ends a row: fields that it did not have are null.
+    /// Ends a row: fields that it did not have are null, which is filled in later.
     fn close(&mut self, valid: bool) {
-        for (_, column) in &mut self.fields {
-            if column.len() == self.rows {
-                column.append_null();
-            }
-        }
         self.rows += 1;
         self.valid.append(valid);
     }
 
     /// The fields' arrays; the struct's own validity stays with the caller.
     pub(crate) fn finish_columns(&mut self, kinds: &Fields) -> Vec<ArrayRef> {
-        self.rows = 0;
-        self.fields.iter_mut().zip(kinds).map(|((_, column), kind)| column.finish(kind.data_type())).collect()
+        let rows = std::mem::take(&mut self.rows);
+        let finished = self.fields.iter_mut().zip(kinds).map(|(field, kind)| {
+            field.column.extend_to(rows);
+            field.column.finish(kind.data_type())
+        });
+        finished.collect()
     }
 }

@@ -27,6 +27,7 @@
 //!
 //! A row's own member `p_extra` is one that is no column: it stands inside.
 
+mod adapt;
 mod builder;
 mod extra;
 mod number;
@@ -37,6 +38,7 @@ use uncia_document::{Document, Value};
 use uncia_model::fields;
 
 use crate::schema::JsonPaths;
+pub(crate) use adapt::adapt;
 use builder::StructBuilder;
 use extra::Extra;
 
@@ -52,7 +54,7 @@ pub(crate) enum ColumnError {
 }
 
 /// The row's `p_event_time` in microseconds. The standard fields stand last, so it is sought from the end.
-pub(crate) fn event_time(row: &Document) -> Option<i64> {
+fn event_time(row: &Document) -> Option<i64> {
     let members = row.members(row.root().value());
     let time = members.iter().rev().find(|member| row.key(member.key) == fields::EVENT_TIME)?;
     match time.value {
@@ -75,18 +77,19 @@ impl Columns {
         Self { schema, root, extra: Extra::default() }
     }
 
-    /// Appends a row; an error leaves the builder unusable. `row` counts for the message.
-    pub(crate) fn append(&mut self, row: usize, document: &Document) -> Result<(), ColumnError> {
+    /// Appends a row and returns its event time in microseconds; a row that cannot be appended changes nothing. `row`
+    /// counts for the message.
+    pub(crate) fn append(&mut self, row: usize, document: &Document) -> Result<i64, ColumnError> {
         let root = document.root();
         if !root.is_object() {
             return Err(ColumnError::NoObject { row });
         }
-        if event_time(document).is_none() {
+        let Some(time) = event_time(document) else {
             return Err(ColumnError::NoEventTime { row });
-        }
+        };
         self.extra.start();
         self.root.append_row(root, &mut self.extra);
-        Ok(())
+        Ok(time)
     }
 
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ColumnError> {

@@ -1,13 +1,15 @@
 //! A lake in memory. A table's pointer spells the batches that were committed, so what a reader would see can be told from
 //! the store alone.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use uncia_lake::{Lake, LakeError, QueryOutput, RowBatch, TableInfo};
-use uncia_model::{BatchId, PointerMove, fields};
+use uncia_document::{Document, Ref};
+use uncia_lake::{Lake, LakeError, QueryOutput, RowSink, TableInfo};
+use uncia_model::{BatchId, PointerMove, TableRef, TableSchema, fields};
 use uncia_store::Store;
 
 pub(crate) struct FakeLake {
@@ -36,26 +38,47 @@ impl FakeLake {
     }
 }
 
+struct FakeSink {
+    table: TableRef,
+    rows: Vec<(String, String)>,
+}
+
+impl RowSink for FakeSink {
+    fn append(&mut self, row: &Document) -> Result<(), LakeError> {
+        let text = |name: &str| row.root().get(name).and_then(Ref::as_str).unwrap_or_default().to_owned();
+        self.rows.push((text("door") + &text("reason"), text(fields::ROW_ID)));
+        Ok(())
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}
+
 #[async_trait]
 impl Lake for FakeLake {
-    async fn stage(&self, _: BatchId, rows: Vec<RowBatch>) -> Result<Vec<PointerMove>, LakeError> {
+    async fn sink(&self, table: &TableRef, _: &Arc<TableSchema>) -> Result<Box<dyn RowSink>, LakeError> {
+        Ok(Box::new(FakeSink { table: table.clone(), rows: Vec::new() }))
+    }
+
+    async fn stage_sinks(&self, _: BatchId, sinks: Vec<Box<dyn RowSink>>) -> Result<Vec<PointerMove>, LakeError> {
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(LakeError::Io { action: "write", path: "a data file".to_owned(), source });
         }
         let staging = self.stagings.fetch_add(1, Ordering::SeqCst);
         let mut moves = Vec::new();
-        for batch in rows {
-            let text = |row: &uncia_document::Document, name: &str| {
-                row.root().get(name).and_then(uncia_document::Ref::as_str).unwrap_or_default().to_owned()
-            };
-            let key = format!("{staging}:{}", batch.table);
-            let of =
-                |row: &uncia_document::Document| (text(row, "door") + &text(row, "reason"), text(row, fields::ROW_ID));
-            self.staged.lock().unwrap().insert(key.clone(), batch.rows.iter().map(of).collect());
-            let from = self.store.pointer(&batch.table).await.unwrap();
+        for sink in sinks {
+            let FakeSink { table, rows } = *sink.into_any().downcast::<FakeSink>().unwrap();
+            let key = format!("{staging}:{table}");
+            self.staged.lock().unwrap().insert(key.clone(), rows);
+            let from = self.store.pointer(&table).await.unwrap();
             let to = format!("{}|{key}", from.clone().unwrap_or_default());
-            moves.push(PointerMove { table: batch.table, from, to });
+            moves.push(PointerMove { table, from, to });
         }
         Ok(moves)
     }

@@ -70,22 +70,33 @@ fn to_number(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
             Ok(Arc::new(micros.iter().map(|n| n.map(|n| n.div_euclid(1_000_000))).collect::<Int64Array>()))
         }
         _ => {
-            let texts = texts(array)?;
-            let mut numbers = Vec::with_capacity(texts.len());
-            for row in 0..texts.len() {
-                let Some(text) = at(&texts, row).map(str::trim) else {
-                    numbers.push(None);
-                    continue;
-                };
-                let number = text.parse::<i64>().ok().or_else(|| text.parse::<f64>().ok().and_then(rounded));
-                if number.is_none() && !lenient {
-                    return exec_err!("to_number: {text:?} is no number; try_to_number gives null instead");
-                }
-                numbers.push(number);
-            }
-            Ok(Arc::new(Int64Array::from(numbers)))
+            let number = |text: &str| text.parse::<i64>().ok().or_else(|| text.parse::<f64>().ok().and_then(rounded));
+            Ok(Arc::new(Int64Array::from(read(array, lenient, number, ("to_number", "is no number"))?)))
         }
     }
+}
+
+/// What each text says, where there is one; `wrong` is the function's name and what is wrong with a text that says nothing.
+fn read<T>(
+    array: &ArrayRef,
+    lenient: bool,
+    said: impl Fn(&str) -> Option<T>,
+    (function, wrong): (&str, &str),
+) -> Result<Vec<Option<T>>> {
+    let texts = texts(array)?;
+    let mut values = Vec::with_capacity(texts.len());
+    for row in 0..texts.len() {
+        let Some(text) = at(&texts, row).map(str::trim) else {
+            values.push(None);
+            continue;
+        };
+        let value = said(text);
+        if value.is_none() && !lenient {
+            return exec_err!("{function}: {text:?} {wrong}; try_{function} gives null instead");
+        }
+        values.push(value);
+    }
+    Ok(values)
 }
 
 fn to_double(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
@@ -93,20 +104,8 @@ fn to_double(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
     if array.data_type().is_numeric() {
         return Ok(cast(array, &DataType::Float64)?);
     }
-    let texts = texts(array)?;
-    let mut numbers = Vec::with_capacity(texts.len());
-    for row in 0..texts.len() {
-        let Some(text) = at(&texts, row).map(str::trim) else {
-            numbers.push(None);
-            continue;
-        };
-        let number = text.parse::<f64>().ok();
-        if number.is_none() && !lenient {
-            return exec_err!("to_double: {text:?} is no number; try_to_double gives null instead");
-        }
-        numbers.push(number);
-    }
-    Ok(Arc::new(Float64Array::from(numbers)))
+    let number = |text: &str| text.parse::<f64>().ok();
+    Ok(Arc::new(Float64Array::from(read(array, lenient, number, ("to_double", "is no number"))?)))
 }
 
 fn to_boolean(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
@@ -114,22 +113,10 @@ fn to_boolean(args: &[ArrayRef], lenient: bool) -> Result<ArrayRef> {
     if array.data_type().is_numeric() {
         return Ok(cast(array, &DataType::Boolean)?);
     }
-    let texts: StringArray = texts(array)?;
-    let mut answers = Vec::with_capacity(texts.len());
-    for row in 0..texts.len() {
-        let Some(text) = at(&texts, row).map(|text| text.trim().to_lowercase()) else {
-            answers.push(None);
-            continue;
-        };
-        let answer = match text.as_str() {
-            "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
-            "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
-            _ => None,
-        };
-        if answer.is_none() && !lenient {
-            return exec_err!("to_boolean: {text:?} is neither true nor false; try_to_boolean gives null instead");
-        }
-        answers.push(answer);
-    }
-    Ok(Arc::new(BooleanArray::from(answers)))
+    let answer = |text: &str| match text.to_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    };
+    Ok(Arc::new(BooleanArray::from(read(array, lenient, answer, ("to_boolean", "is neither true nor false"))?)))
 }
