@@ -27,6 +27,7 @@ const PROOFS: &[Proof] = &[
     ("power-loss", power_loss),
     ("bad-input", bad_input),
     ("real-logs", real_logs),
+    ("open-access", open_access),
     ("matches", matches),
     ("kill", kill),
 ];
@@ -72,6 +73,11 @@ fn bad_input(ground: &Ground) -> Result<()> {
 fn real_logs(ground: &Ground) -> Result<()> {
     let Some(samples) = &ground.samples else { return Ok(()) };
     script(ground, "accept_real_logs.py", std::slice::from_ref(samples))
+}
+
+fn open_access(ground: &Ground) -> Result<()> {
+    let Some(samples) = &ground.samples else { return Ok(()) };
+    script(ground, "accept_open_access.py", std::slice::from_ref(samples))
 }
 
 fn matches(ground: &Ground) -> Result<()> {
