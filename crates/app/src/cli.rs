@@ -194,6 +194,9 @@ pub(crate) struct Conformance {
     pub(crate) flip: usize,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Pass each rule's events through the schema of their log type first, as they would come on the walk.
+    #[arg(long)]
+    pub(crate) through_schemas: bool,
 }
 
 #[derive(Subcommand)]

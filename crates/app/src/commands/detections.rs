@@ -12,7 +12,9 @@ use uncia_detection::{
 };
 
 use crate::cli;
+use crate::commands::through_schemas;
 use crate::config::Config;
+use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::output::{Format, Rows, write_out};
 use crate::product::start_engine;
@@ -46,6 +48,15 @@ pub(crate) async fn test(config: &Config, arguments: &cli::Test, format: Format)
 /// `uncia conformance`
 pub(crate) async fn conformance(config: &Config, arguments: &cli::Conformance, format: Format) -> Result<Exit> {
     let mut content = load(&arguments.path)?;
+    if arguments.through_schemas {
+        let (schemas, errors) = content::schemas(&config.schemas.folders)?;
+        errors.iter().for_each(|error| eprintln!("uncia: {error}"));
+        let passage = through_schemas::pass(&mut content, schemas)?;
+        for refused in &passage.refused {
+            eprintln!("uncia: taken as written: {refused}");
+        }
+        eprintln!("{} events went through their schema, {} did not", passage.events, passage.refused.len());
+    }
     let flips = flip_expectations(&mut content, arguments.flip, arguments.seed);
     let report = run(config, &content, &TestOptions::default()).await?;
     let conformance = Conformance::of(&report);

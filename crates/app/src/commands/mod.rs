@@ -11,3 +11,4 @@ pub(crate) mod schema;
 pub(crate) mod schema_infer;
 pub(crate) mod schema_test;
 pub(crate) mod serve;
+pub(crate) mod through_schemas;
