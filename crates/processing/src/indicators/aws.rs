@@ -56,6 +56,7 @@ enum Meaning {
     Tags,
     Ip,
     Domain,
+    Host,
     Nothing,
 }
 
@@ -89,6 +90,8 @@ fn meaning(key: &str) -> Meaning {
         "tags" => Meaning::Tags,
         "ipv6Addresses" | "publicIp" | "privateIpAddress" | "ipAddressV4" | "sourceIPAddress" => Meaning::Ip,
         "publicDnsName" | "privateDnsName" | "domain" => Meaning::Domain,
+        // Answers of DNS: addresses and names alike.
+        "Rdata" | "rdata" => Meaning::Host,
         _ if key.ends_with("InstanceId") => Meaning::InstanceId,
         _ if key.ends_with("AccountId") => Meaning::AccountId,
         _ => Meaning::Nothing,
@@ -138,6 +141,7 @@ fn string(document: &mut Document, meaning: Meaning, text: Text, out: &mut Indic
         Meaning::Tags => Scanner::AwsTag,
         Meaning::Ip => Scanner::Ip,
         Meaning::Domain => Scanner::Domain,
+        Meaning::Host => Scanner::Hostname,
         Meaning::Arn | Meaning::Nothing | Meaning::Unknown => {
             // Any other string may be an ARN too.
             if document.text(text).starts_with("arn:") {

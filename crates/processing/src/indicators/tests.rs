@@ -87,14 +87,15 @@ fn scanners() {
 fn aws_auto_walks_by_keys() {
     let record = r#"{"instancesSet":{"items":[{"instanceId":"i-1","x":"arn:aws:iam::111111111111:role/r"},{"instanceId":"x"}]},
         "ownerAccountId":"222222222222","callerAccountId":333333333333,"tags":[{"key":"env","value":"prod"},"plain"],
-        "publicIp":"1.2.3.4","ipv6Addresses":["::1","no"],"privateDnsName":"ip-1.internal","other":"444444444444"}"#;
+        "publicIp":"1.2.3.4","ipv6Addresses":["::1","no"],"privateDnsName":"ip-1.internal","other":"444444444444",
+        "answers":[{"Rdata":"1.2.3.5"},{"rdata":"a.example"}]}"#;
     let mut document = Parser::new(Interner::new()).parse(record.as_bytes()).unwrap();
     let mut indicators = Indicators::default();
     let root = document.root().value();
     scan_tree(&mut AwsKeys::default(), &mut document, (KeyId::NONE, "requestParameters"), root, &mut indicators);
     assert_eq!(
         show(&mut document, &mut indicators),
-        "ip_addresses [1.2.3.4,::1] domain_names [ip-1.internal] \
+        "ip_addresses [1.2.3.4,1.2.3.5,::1] domain_names [a.example,ip-1.internal] \
          aws_account_ids [111111111111,222222222222,333333333333] aws_instance_ids [i-1] \
          aws_arns [arn:aws:iam::111111111111:role/r] aws_tags [env:prod,plain]"
     );

@@ -186,7 +186,8 @@ impl Coercion<'_> {
                 _ => return Err(self.unexpected("an object", value)),
             },
         };
-        if let (Some(validate), Value::String(text)) = (&plan.validate, value)
+        // Integers are compared as they are written: numbers of kinds tell log types apart as names do.
+        if let (Some(validate), Value::String(text) | Value::Number(text)) = (&plan.validate, value)
             && let Some(violation) = validate.violation(self.document.text(text))
         {
             let found = super::mismatch::describe(self.document.at(value));

@@ -352,7 +352,7 @@ impl TopLevel {
 
     fn passes(&self, document: &Document, probe: &Probe) -> bool {
         let is_allowed = |allowed: &super::plan::Allowed| match self.get(allowed.key) {
-            Value::String(text) => {
+            Value::String(text) | Value::Number(text) => {
                 let text = document.text(text);
                 allowed.words.iter().any(|word| **word == *text)
             }

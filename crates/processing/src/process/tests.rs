@@ -243,6 +243,22 @@ fn failures_say_what_each_candidate_said() {
 }
 
 #[test]
+fn numbers_tell_log_types_apart() {
+    let kind = |name: &str, number: u16| {
+        let validate = format!("validate: {{allow: [{number}]}}");
+        format!("schema: T.{name}\nfields:\n  - {{name: class, type: int, required: true, {validate}}}\n")
+    };
+    let mut processor = processor(&[&kind("Dns", 4003), &kind("Http", 4002)]);
+    for (record, log_type) in [(r#"{"class":4002}"#, "T.Http"), (r#"{"class":"4003"}"#, "T.Dns")] {
+        assert_eq!(process(&mut processor, record.as_bytes(), &[]).unwrap().log_type.as_str(), log_type, "{record}");
+    }
+    assert_eq!(
+        own(&mut processor, r#"{"class":4001}"#),
+        "none of 2 log types fits: each lacks a required field or an allowed value"
+    );
+}
+
+#[test]
 fn a_full_interner_changes_nothing() {
     let fields = "  - {name: a.b, type: string, rename: {from: x}}\n  - {name: n, type: int, required: true}\n";
     let record = br#"{"x":"1","n":"2","@y":3,"a.b":4}"#;

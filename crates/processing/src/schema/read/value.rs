@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
             "target" => false,
             "timeFormats" | "timeFormat" | "timeZone" | "isEventTime" | "isExpiration" => type_name == "timestamp",
             "indicators" => !matches!(type_name, "array" | "object" | "timestamp"),
-            "validate" => type_name == "string",
+            "validate" => matches!(type_name, "string" | "smallint" | "int" | "bigint"),
             "isEmbeddedJSON" => matches!(type_name, "object" | "array" | "json"),
             _ => true,
         };
