@@ -24,6 +24,6 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use detection::{DetectionError, DetectionErrorKind, Match, Severity};
 pub use event::{Event, Failure, FailureReason, Origin};
 pub use ids::{AlertId, BatchId, DestinationId, DetectionId, LogType, RowId, SourceId};
-pub use payload::{Payload, Record};
+pub use payload::{Head, Payload, Record};
 pub use secret::Secret;
 pub use table::{Column, ColumnType, Database, PointerMove, TableRef, TableSchema};

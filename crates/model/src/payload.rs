@@ -1,5 +1,7 @@
 //! Bytes as a source received them, and the records that splitting makes of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use uncia_document::Timestamp;
 
@@ -14,6 +16,8 @@ pub struct Payload {
     pub received: Timestamp,
     /// The log types that its records may have; empty means every known one.
     pub log_types: Vec<LogType>,
+    /// The first lines of the file, if these bytes are a later part of it: they may name the columns.
+    pub head: Option<Bytes>,
 }
 
 /// One raw event: a slice of its payload's (decompressed) bytes.
@@ -22,4 +26,23 @@ pub struct Record {
     /// Position among the records of the origin, from 0.
     pub ordinal: u64,
     pub bytes: Bytes,
+    /// The first lines of the stream of lines that it was cut from; other streams have none.
+    pub head: Option<Arc<Head>>,
+}
+
+impl Record {
+    /// A record that came alone.
+    #[must_use]
+    pub fn alone(ordinal: u64, bytes: Bytes) -> Self {
+        Self { ordinal, bytes, head: None }
+    }
+}
+
+/// The first whole lines of a stream. Formats that name their columns once need them with every record, because records
+/// of one stream are read by several threads, and after a crash from the middle on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub lines: Bytes,
+    /// The ordinal of the record that the first line is; none if the head was read with an earlier part.
+    pub first: Option<u64>,
 }

@@ -103,7 +103,7 @@ pub fn decode(
         stream: StreamType::Auto,
     });
     let origin = Origin { source, source_label: known.label, key: origin_key(position).into(), place: None };
-    let payload = Payload { origin, bytes: entry, received, log_types: known.log_types };
+    let payload = Payload { origin, bytes: entry, received, log_types: known.log_types, head: None };
     Ok(Input::new(payload, &known.stream, 0).ending(End::Log(end)))
 }
 

@@ -72,9 +72,9 @@ fn comparable(mut event: Json, expected: &Json) -> Json {
 fn event(processor: &mut Processor, log_types: Vec<LogType>, sample: &Sample) -> Result<Json, SampleError> {
     let origin = Origin { source: "sample".into(), source_label: "sample".into(), key: "sample".into(), place: None };
     let bytes = Bytes::copy_from_slice(sample.raw.trim().as_bytes());
-    let payload = Payload { origin, bytes: bytes.clone(), received: PARSE_TIME, log_types };
+    let payload = Payload { origin, bytes: bytes.clone(), received: PARSE_TIME, log_types, head: None };
     let mut processed = Processed::default();
-    processor.process(Record { ordinal: 0, bytes }, &payload, PARSE_TIME, &mut processed);
+    processor.process(Record::alone(0, bytes), &payload, PARSE_TIME, &mut processed);
     match (processed.events.pop(), processed.failures.pop()) {
         (Some(event), _) => {
             let json = event.document.to_json();

@@ -192,7 +192,7 @@ impl FileInput {
             key: key_of(&bytes),
             place: Some(self.place()),
         };
-        Ok(Payload { origin, bytes: Bytes::from(bytes), received, log_types: log_types.to_vec() })
+        Ok(Payload { origin, bytes: Bytes::from(bytes), received, log_types: log_types.to_vec(), head: None })
     }
 }
 

@@ -27,9 +27,9 @@ fn process(processor: &mut Processor, record: &[u8], log_types: &[&str]) -> Resu
     let origin = Origin { source: "s1".into(), source_label: "S".into(), key: "k".into(), place: Some("a.log".into()) };
     let bytes = Bytes::copy_from_slice(record);
     let log_types = log_types.iter().map(|&name| name.into()).collect();
-    let payload = Payload { origin, bytes: bytes.clone(), received: Timestamp::from_micros(0), log_types };
+    let payload = Payload { origin, bytes: bytes.clone(), received: Timestamp::from_micros(0), log_types, head: None };
     let mut out = Processed::default();
-    processor.process(Record { ordinal: 0, bytes }, &payload, Timestamp::from_seconds(1_700_000_000, 0), &mut out);
+    processor.process(Record::alone(0, bytes), &payload, Timestamp::from_seconds(1_700_000_000, 0), &mut out);
     match out.failures.pop() {
         Some(failure) => Err(failure),
         None => Ok(out.events.pop().unwrap()),

@@ -1,9 +1,11 @@
 //! The records of a payload, one at a time.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use uncia_document::Timestamp;
 use uncia_model::limits::MAX_EVENT_BYTES;
-use uncia_model::{Failure, FailureReason, Origin, Payload, Record};
+use uncia_model::{Failure, FailureReason, Head, Origin, Payload, Record};
 
 use super::array::ArrayCutter;
 use super::cut::{Cut, Cutter};
@@ -26,7 +28,9 @@ impl Splitter {
     /// as the blob it names. Records that are no UTF-8 are the processor's to refuse.
     #[must_use]
     pub fn records(payload: &Payload, stream: &StreamType) -> Records {
-        Records::new(payload.origin.clone(), payload.received, Feed::of(&payload.bytes), stream)
+        let mut records = Records::new(payload.origin.clone(), payload.received, Feed::of(&payload.bytes), stream);
+        records.earlier_head = payload.head.clone();
+        records
     }
 }
 
@@ -49,6 +53,9 @@ pub struct Records {
     oversized: Option<(Bytes, u64)>,
     ordinal: u64,
     is_done: bool,
+    /// The file's first lines, if the payload is a later part of it.
+    earlier_head: Option<Bytes>,
+    head: Option<Arc<Head>>,
 }
 
 impl Records {
@@ -67,6 +74,8 @@ impl Records {
             oversized: None,
             ordinal: 0,
             is_done: false,
+            earlier_head: None,
+            head: None,
         }
     }
 
@@ -106,11 +115,26 @@ impl Records {
             StreamType::Auto => infer(head, self.is_ended && head.len() == self.window.len() - self.at),
             stream => stream.clone(),
         };
+        if matches!(stream, StreamType::Lines | StreamType::Auto) {
+            self.head = self.head_of_lines().map(Arc::new);
+        }
         Ok(match stream {
             StreamType::Json => Cutter::Values(ValueCutter::default()),
             StreamType::JsonArray { path } => Cutter::Array(ArrayCutter::new(path)),
             StreamType::Lines | StreamType::Auto => Cutter::Lines(LineCutter::default()),
         })
+    }
+
+    /// The stream's first whole lines, as far as the first window goes. They are copied, so as not to hold the window.
+    fn head_of_lines(&self) -> Option<Head> {
+        if let Some(head) = &self.earlier_head {
+            let lines = whole_lines(head, false)?;
+            return Some(Head { lines: Bytes::copy_from_slice(lines), first: None });
+        }
+        let window = &self.window[self.at..];
+        let shown = &window[..window.len().min(SNIFF_BYTES)];
+        let lines = whole_lines(shown, self.is_ended && shown.len() == window.len())?;
+        Some(Head { lines: Bytes::copy_from_slice(lines), first: Some(self.ordinal) })
     }
 
     /// The stream ends with a failure, which shows what is left of it.
@@ -131,7 +155,7 @@ impl Records {
         let (kept, size) = match self.oversized.take() {
             Some((kept, dropped)) => (kept, dropped + bytes.len() as u64),
             None if bytes.len() > MAX_EVENT_BYTES => (bytes.clone(), bytes.len() as u64),
-            None => return Ok(Record { ordinal, bytes }),
+            None => return Ok(Record { ordinal, bytes, head: self.head.clone() }),
         };
         let message = format!("the record has {size} bytes; the limit is {MAX_EVENT_BYTES}");
         let mut failure = failure_of(FailureReason::TooLarge, message, &self.origin, ordinal, self.received, kept);
@@ -151,6 +175,14 @@ impl Records {
         }
         self.at = self.window.len();
     }
+}
+
+fn whole_lines(bytes: &[u8], is_all: bool) -> Option<&[u8]> {
+    if is_all {
+        return Some(bytes);
+    }
+    let end = bytes.iter().rposition(|&byte| byte == b'\n')?;
+    Some(&bytes[..end])
 }
 
 impl Iterator for Records {

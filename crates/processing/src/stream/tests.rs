@@ -16,7 +16,7 @@ fn origin() -> Origin {
 }
 
 fn payload(bytes: impl Into<Bytes>) -> Payload {
-    Payload { origin: origin(), bytes: bytes.into(), received: Timestamp::from_micros(0), log_types: Vec::new() }
+    Payload { origin: origin(), bytes: bytes.into(), received: Timestamp::from_micros(0), log_types: Vec::new(), head: None }
 }
 
 /// Records as text, failures as `!reason message [payload]`.
@@ -265,4 +265,21 @@ proptest! {
             split("json_array:Records", text).iter().map(|record| serde_json::from_str(record).unwrap()).collect();
         prop_assert_eq!(found, records);
     }
+}
+
+#[test]
+fn records_of_lines_know_the_first_lines() {
+    let heads = |payload: &Payload, stream: &StreamType| -> Vec<Option<(String, Option<u64>)>> {
+        let records = Splitter::records(payload, stream).map(Result::unwrap);
+        records
+            .map(|record| record.head.map(|head| (String::from_utf8(head.lines.to_vec()).unwrap(), head.first)))
+            .collect()
+    };
+    let own = Some(("a,b\n1,2".to_owned(), Some(0)));
+    assert_eq!(heads(&payload("a,b\n1,2"), &StreamType::Lines), [own.clone(), own]);
+    let mut later = payload("3,4\n5,6\n");
+    later.head = Some("a,b\n1,2\n3".into());
+    let earlier = Some(("a,b\n1,2".to_owned(), None));
+    assert_eq!(heads(&later, &StreamType::Auto), [earlier.clone(), earlier]);
+    assert_eq!(heads(&payload("{}{}"), &StreamType::Json), [None, None]);
 }

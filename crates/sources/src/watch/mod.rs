@@ -33,6 +33,8 @@ use listing::{Listing, Node, Seen};
 
 /// Bytes of lines taken at once.
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+/// Of a file's beginning, handed on with its later parts: its first lines may name the columns.
+const HEAD_BYTES: usize = 64 * 1024;
 /// A line without an end is looked at up to this length, then taken as it is.
 const LONGEST_LINE: usize = MAX_EVENT_BYTES + CHUNK_BYTES;
 /// Bytes taken in one scan, so that one does not hold everything that has piled up in memory.
@@ -315,6 +317,10 @@ impl Follow<'_> {
             let key = mark_key(&identified.id, identified.generation);
             let whole = taking == Taking::Whole && identified.offset == 0;
             let origin_key = if whole { files::key_of(&bytes) } else { format!("{key}:{}", identified.offset).into() };
+            let later_part_head = match taking {
+                Taking::Lines if identified.offset > 0 => Some(seen.read(0, HEAD_BYTES).await?),
+                _ => None,
+            };
             *room = room.saturating_sub(bytes.len());
             identified.offset += bytes.len() as u64;
             scan.taken.push(Taken {
@@ -328,6 +334,7 @@ impl Follow<'_> {
                     bytes,
                     received: self.now,
                     log_types: self.config.log_types.clone(),
+                    head: later_part_head,
                 },
                 mark: Mark { key: identified.key(), offset: identified.offset },
             });

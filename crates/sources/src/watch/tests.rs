@@ -183,3 +183,15 @@ async fn missing_folders_are_told() {
     assert!(scan.taken.is_empty());
     assert!(scan.problems[0].starts_with("/no/such/folder: cannot be looked at: "), "{:?}", scan.problems);
 }
+
+#[tokio::test]
+async fn later_parts_carry_the_first_lines() {
+    let mut bench = Bench::new("");
+    bench.append("a.csv", "x,y\n1,2\n");
+    let first = bench.look(60).await;
+    assert_eq!(first[0].payload.head, None);
+    bench.append("a.csv", "3,4\n");
+    let later = bench.look(60).await;
+    assert_eq!(&*later[0].payload.bytes, b"3,4\n");
+    assert!(later[0].payload.head.as_ref().unwrap().starts_with(b"x,y\n1,2\n"));
+}
