@@ -18,6 +18,7 @@
 mod failure;
 mod indicators;
 mod infer;
+mod parsers;
 mod process;
 mod samples;
 mod schema;

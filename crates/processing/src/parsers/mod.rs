@@ -22,7 +22,7 @@ pub(crate) use csv::Csv;
 pub(crate) use fastmatch::{Fastmatch, Pattern};
 pub(crate) use header::Header;
 pub(crate) use options::{Template, TextOptions};
-pub(crate) use pairs::Pairs;
+pub(crate) use pairs::{Pairs, Work};
 pub(crate) use regex::RegexParser;
 
 /// A record as a text parser sees it.
@@ -59,6 +59,13 @@ pub(crate) enum Found {
 }
 
 impl TextParser {
+    /// Whether records that are JSON are read, too.
+    pub(crate) fn reads_json(&self) -> bool {
+        match &self.format {
+            Format::Csv(_) | Format::Fastmatch(_) | Format::Regex(_) => false,
+        }
+    }
+
     /// The header of a stream with this head, if the format has one; the error says why the stream is none of this format.
     pub(crate) fn header(&self, head: &Head) -> Result<Option<Header>, String> {
         match &self.format {

@@ -13,6 +13,9 @@ use super::names::UnknownNames;
 use super::plan::{FieldPlan, Kind, ObjectPlan, Required, ValuePlan};
 use crate::indicators::{self, AwsKeys, Indicators, Scanner};
 
+/// What is wrong with a record that shares nothing with a log type, even one that requires nothing.
+pub(super) const NO_FIELD: &str = "no field of this log type is in the record";
+
 /// One attempt to read a record as one log type.
 pub(super) struct Coercion<'a> {
     pub(super) document: &'a mut Document,
@@ -43,7 +46,7 @@ impl Coercion<'_> {
     pub(super) fn event(&mut self, plan: &ObjectPlan) -> Result<(), Mismatch> {
         let known = self.members(plan, self.root, Level::Root)?.known;
         if known == 0 {
-            return Err(Mismatch::new("no field of this log type is in the record"));
+            return Err(Mismatch::new(NO_FIELD));
         }
         Ok(())
     }

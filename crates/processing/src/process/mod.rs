@@ -5,12 +5,14 @@
 //!                                 └─ nobody's: Failure, with what each candidate said
 //! ```
 
+mod candidates;
 mod coerce;
 mod mismatch;
 mod names;
 mod plan;
 mod processor;
 mod standard;
+mod text;
 
 pub use processor::{Processed, Processor};
 pub(crate) use standard::{Facts, StandardKeys};

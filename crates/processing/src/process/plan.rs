@@ -2,10 +2,13 @@
 //!
 //! A key whose id is [`KeyId::NONE`] (the interner was full, or the key is long) is found by its text.
 
+use std::sync::Arc;
+
 use uncia_document::{Document, Interner, Key, KeyId};
 use uncia_model::LogType;
 
 use crate::indicators::Scanner;
+use crate::parsers::TextParser;
 use crate::schema::{FieldOrigin, FieldSpec, KindSpec, Schema, Validate, ValueSpec, column_name};
 use crate::time::TimeFormat;
 
@@ -16,6 +19,14 @@ pub(super) struct Plan {
     /// Required fields and validation rules at all depths: the more there are, the earlier the schema is tried.
     pub(super) strictness: usize,
     pub(super) probe: Probe,
+    /// How records that are not JSON are read.
+    pub(super) text: Option<TextPlan>,
+}
+
+pub(super) struct TextPlan {
+    pub(super) parser: Arc<TextParser>,
+    /// Of the parser's columns.
+    pub(super) ids: Box<[KeyId]>,
 }
 
 /// What a record's top level must show before it is worth coercing it.
@@ -23,6 +34,10 @@ pub(super) struct Plan {
 pub(super) struct Probe {
     pub(super) required: Vec<(KeyId, Box<str>)>,
     pub(super) allowed: Vec<Allowed>,
+    /// Every top-level key that is a field.
+    pub(super) keys: Vec<KeyId>,
+    /// Some of these keys have no id.
+    pub(super) has_unnumbered: bool,
 }
 
 /// A top-level string that, if present, must be one of these.
@@ -93,7 +108,18 @@ impl Plan {
         if required == Required::Waived {
             probe.required.clear();
         }
-        Self { log_type: schema.log_type().clone(), root, strictness: compiler.strictness, probe }
+        Self {
+            log_type: schema.log_type().clone(),
+            root,
+            strictness: compiler.strictness,
+            probe,
+            text: TextPlan::compile(schema.spec(), interner),
+        }
+    }
+
+    /// Whether the parser is asked whatever the record looks like.
+    pub(super) fn reads_any_text(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| text.parser.reads_json())
     }
 }
 
@@ -107,8 +133,10 @@ fn probe(fields: &[FieldSpec], interner: &Interner) -> Probe {
         };
         let key = interner.intern(source);
         if key == KeyId::NONE {
+            probe.has_unnumbered = true;
             continue;
         }
+        probe.keys.push(key);
         if field.required {
             probe.required.push((key, source.as_str().into()));
         }

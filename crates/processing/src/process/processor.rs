@@ -1,30 +1,38 @@
 //! Records to events: parse once, find the log type, write the normal form.
 //!
-//! The log type of a record depends on the record and the candidates alone, never on what came before: candidates are
-//! tried in a fixed order, the strictest first and by name among equals, and the first that takes the record has it. So
-//! replays and any number of threads classify alike.
+//! The log type of a record depends on the record, the head of its stream and the candidates alone, never on what came
+//! before: candidates are tried in a fixed order, the strictest first and by name among equals, and the first that takes
+//! the record has it. JSON schemas come before those with a parser. So replays and any number of threads classify alike.
 
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use uncia_document::{Document, Interner, KeyId, ParseErrorKind, Parser, Scratch, Timestamp, Value};
+use uncia_document::{Document, Interner, ParseErrorKind, Parser, Scratch, Timestamp, Value};
 use uncia_model::{Event, Failure, FailureReason, LogType, Payload, Record, RowId};
 
+use super::candidates::{Candidates, TopLevel};
 use super::coerce::Coercion;
 use super::mismatch::Mismatch;
 use super::names::UnknownNames;
-use super::plan::{Plan, Probe, Required};
+use super::plan::{Plan, Required};
 use super::standard::{Facts, StandardKeys};
+use super::text::Texts;
 use crate::failure::failure_of;
 use crate::indicators::{AwsKeys, Indicators};
+use crate::parsers::Line;
 use crate::schema::SchemaSet;
+
+/// Of a payload that names no log types, a failure shows what so many candidates said: those that came nearest.
+const MOST_SAID: usize = 20;
 
 /// What became of records.
 #[derive(Debug, Default)]
 pub struct Processed {
     pub events: Vec<Event>,
     pub failures: Vec<Failure>,
+    /// Records that are no events and no failures: headers and comments of text formats.
+    pub skipped: u64,
 }
 
 /// Which of the candidates that take a record has it.
@@ -47,25 +55,16 @@ pub struct Processor {
 }
 
 /// Working space, thrown away after a panic.
-struct Work {
-    required: Required,
-    interner: Arc<Interner>,
-    parser: Parser,
-    scratch: Scratch,
-    indicators: Indicators,
-    aws_keys: AwsKeys,
-    names: UnknownNames,
+pub(super) struct Work {
+    pub(super) required: Required,
+    pub(super) interner: Arc<Interner>,
+    pub(super) parser: Parser,
+    pub(super) scratch: Scratch,
+    pub(super) indicators: Indicators,
+    pub(super) aws_keys: AwsKeys,
+    pub(super) names: UnknownNames,
     top_level: TopLevel,
-}
-
-/// The plans that a payload's log types stand for.
-#[derive(Default)]
-struct Candidates {
-    log_types: Option<Vec<LogType>>,
-    /// Places in the plans.
-    places: Vec<usize>,
-    /// Log types that no schema describes.
-    unknown: Vec<LogType>,
+    pub(super) texts: Texts,
 }
 
 /// Why a record became no event.
@@ -73,6 +72,19 @@ struct Refusal {
     reason: FailureReason,
     message: String,
     candidates: Vec<(LogType, String)>,
+}
+
+/// A record in work, with all that its event needs beside it.
+struct Attempt<'a> {
+    plans: &'a [Plan],
+    candidates: &'a Candidates,
+    keys: &'a StandardKeys,
+    record: &'a Record,
+    payload: &'a Payload,
+    row_id: RowId,
+    parse_time: Timestamp,
+    /// What candidates said, by place in the plans.
+    mismatches: Vec<(usize, Mismatch)>,
 }
 
 impl Processor {
@@ -101,17 +113,31 @@ impl Processor {
         }
     }
 
-    /// Makes an event or a failure of a record and adds it to `out`. Never panics, never loses the record.
+    /// Makes an event or a failure of a record and adds it to `out`; headers and comments are counted there. Never
+    /// panics, never loses the record.
     pub fn process(&mut self, record: Record, payload: &Payload, parse_time: Timestamp, out: &mut Processed) {
         self.candidates.select(&payload.log_types, &self.plans);
-        if self.choice == Choice::Nearest {
-            self.candidates.narrow(nearest(&mut self.work, &self.plans, &self.candidates, &record));
+        if self.choice == Choice::Nearest
+            && let Some(place) = nearest(&mut self.work, &self.plans, &self.candidates, &record)
+        {
+            self.candidates.narrow(place);
         }
-        let row_id = RowId::of(&payload.origin.source, &payload.origin.key, record.ordinal, 0);
-        let attempt =
-            || event(&mut self.work, &self.plans, &self.candidates, &self.keys, &record, payload, row_id, parse_time);
-        let refusal = match catch_unwind(AssertUnwindSafe(attempt)) {
-            Ok(Ok(event)) => return out.events.push(event),
+        let mut attempt = Attempt {
+            plans: &self.plans,
+            candidates: &self.candidates,
+            keys: &self.keys,
+            record: &record,
+            payload,
+            row_id: RowId::of(&payload.origin.source, &payload.origin.key, record.ordinal, 0),
+            parse_time,
+            mismatches: Vec::new(),
+        };
+        let refusal = match catch_unwind(AssertUnwindSafe(|| attempt.outcome(&mut self.work))) {
+            Ok(Ok(Some(event))) => return out.events.push(event),
+            Ok(Ok(None)) => {
+                out.skipped += 1;
+                return;
+            }
             Ok(Err(refusal)) => refusal,
             Err(panic) => {
                 self.work = Work::new(self.work.interner.clone(), self.work.required);
@@ -136,6 +162,7 @@ impl Work {
             aws_keys: AwsKeys::default(),
             names: UnknownNames::default(),
             top_level: TopLevel::default(),
+            texts: Texts::default(),
         }
     }
 
@@ -165,60 +192,155 @@ impl<'a> Coercion<'a> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of a processor, borrowed one by one")]
-fn event(
-    work: &mut Work,
-    plans: &[Plan],
-    candidates: &Candidates,
-    keys: &StandardKeys,
-    record: &Record,
-    payload: &Payload,
-    row_id: RowId,
-    parse_time: Timestamp,
-) -> Result<Event, Refusal> {
-    #[cfg(test)]
-    super::tests::maybe_panic(&record.bytes);
-    let mut document = work.parser.parse(&record.bytes).map_err(Refusal::unparsable)?;
-    let root = document.root().value();
-    if !matches!(root, Value::Object(_)) {
-        let found = super::mismatch::describe(document.root());
-        return Err(Refusal::new(FailureReason::NotJson, format!("not a JSON object but {found}")));
-    }
-    let is_choice = candidates.places.len() > 1;
-    if is_choice {
-        work.top_level.learn(&document, root);
-    }
-    let mark = document.mark();
-    let mut mismatches: Vec<(usize, Mismatch)> = Vec::new();
-    for &place in &candidates.places {
-        let plan = &plans[place];
-        if is_choice && !work.top_level.passes(&document, &plan.probe) {
-            continue;
+impl Attempt<'_> {
+    /// The record's event; none for a header or a comment.
+    fn outcome(&mut self, work: &mut Work) -> Result<Option<Event>, Refusal> {
+        #[cfg(test)]
+        super::tests::maybe_panic(&self.record.bytes);
+        let candidates = self.candidates;
+        let reads_text = !candidates.text.is_empty();
+        let looks_like_json = self.record.bytes.trim_ascii_start().starts_with(b"{");
+        let mut parsed = Err(None);
+        if !reads_text || (looks_like_json && !candidates.json.is_empty()) {
+            match self.json(work) {
+                Ok(Ok(event)) => return Ok(Some(event)),
+                Ok(Err(document)) => parsed = Ok(document),
+                Err(refusal) if !reads_text => return Err(refusal),
+                Err(refusal) => parsed = Err(Some(refusal)),
+            }
         }
-        let mut coercion = Coercion::of(work, &mut document, root);
+        if reads_text {
+            let text = std::str::from_utf8(&self.record.bytes).map_err(Refusal::not_utf8)?;
+            for &place in &candidates.text {
+                let plan = &self.plans[place];
+                // Scripts read what they like; other parsers read JSON only where somebody asked for it.
+                let is_wanted = parsed.is_err() || candidates.is_named || plan.reads_any_text();
+                if !is_wanted {
+                    continue;
+                }
+                let line = Line { text, ordinal: self.record.ordinal, head: self.record.head.as_ref() };
+                match work.text_document(place, plan, &line) {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(mut document)) => match self.event(work, plan, &mut document) {
+                        Ok(event) => return Ok(Some(event)),
+                        Err(mismatch) => self.mismatches.push((place, mismatch)),
+                    },
+                    Err(why) => self.mismatches.push((place, Mismatch::new(why))),
+                }
+            }
+        }
+        Err(self.unclassified(work, parsed))
+    }
+
+    /// The event of a JSON record, or its document if no candidate takes it.
+    #[inline]
+    fn json(&mut self, work: &mut Work) -> Result<Result<Event, Document>, Refusal> {
+        let mut document = work.parser.parse(&self.record.bytes).map_err(Refusal::unparsable)?;
+        let root = document.root().value();
+        if !matches!(root, Value::Object(_)) {
+            let found = super::mismatch::describe(document.root());
+            return Err(Refusal::new(FailureReason::NotJson, format!("not a JSON object but {found}")));
+        }
+        if let [place] = *self.candidates.json {
+            return match self.event(work, &self.plans[place], &mut document) {
+                Ok(event) => Ok(Ok(event)),
+                Err(mismatch) => {
+                    self.mismatches.push((place, mismatch));
+                    Ok(Err(document))
+                }
+            };
+        }
+        work.top_level.learn(&document, root, self.candidates);
+        while let Some(nth) = work.top_level.next_chosen() {
+            let place = self.candidates.json[nth];
+            let plan = &self.plans[place];
+            if !work.top_level.passes(&document, &plan.probe) {
+                continue;
+            }
+            match self.event(work, plan, &mut document) {
+                Ok(event) => return Ok(Ok(event)),
+                Err(mismatch) => self.mismatches.push((place, mismatch)),
+            }
+        }
+        Ok(Err(document))
+    }
+
+    /// Writes the event behind the record, in the same document. What a plan refuses stays as it was.
+    #[inline]
+    fn event(&self, work: &mut Work, plan: &Plan, document: &mut Document) -> Result<Event, Mismatch> {
+        let mark = document.mark();
+        let root = document.root().value();
+        let mut coercion = Coercion::of(work, document, root);
         let result = coercion.event(&plan.root);
-        let time = coercion.event_time.map_or(parse_time, |(_, stamp)| stamp);
+        let time = coercion.event_time.map_or(self.parse_time, |(_, stamp)| stamp);
         if let Err(mismatch) = result {
             work.clear();
             document.rewind(mark);
-            mismatches.push((place, mismatch));
-            continue;
+            return Err(mismatch);
         }
-        let facts = Facts { log_type: &plan.log_type, row_id, event_time: time, parse_time, origin: &payload.origin };
-        keys.append(&mut document, &mut work.scratch, &facts);
-        keys.append_indicators(&mut document, &mut work.scratch, &mut work.indicators);
+        let facts = Facts {
+            log_type: &plan.log_type,
+            row_id: self.row_id,
+            event_time: time,
+            parse_time: self.parse_time,
+            origin: &self.payload.origin,
+        };
+        self.keys.append(document, &mut work.scratch, &facts);
+        self.keys.append_indicators(document, &mut work.scratch, &mut work.indicators);
         let root = document.close_object(&mut work.scratch, 0);
         document.set_root(root);
-        return Ok(Event {
+        Ok(Event {
             log_type: plan.log_type.clone(),
-            row_id,
+            row_id: self.row_id,
             time,
-            parse_time,
-            document,
-            raw_bytes: record.bytes.len(),
-        });
+            parse_time: self.parse_time,
+            document: std::mem::take(document),
+            raw_bytes: self.record.bytes.len(),
+        })
     }
-    Err(unclassified(work, plans, candidates, &document, mismatches))
+
+    /// The failure of a record that no candidate takes, with what each of them said.
+    #[cold]
+    fn unclassified(&mut self, work: &mut Work, parsed: Result<Document, Option<Refusal>>) -> Refusal {
+        let candidates = self.candidates;
+        let nearest = self.mismatches.first();
+        let nearest = nearest.map(|(place, mismatch)| format!("{}: {mismatch}", self.plans[*place].log_type));
+        if let (Ok(document), [_]) = (&parsed, &*candidates.json) {
+            work.top_level.learn(document, document.root().value(), candidates);
+        }
+        let count = candidates.len();
+        let is_short = candidates.is_named || count <= MOST_SAID;
+        let mut said: Vec<(LogType, String)> = Vec::new();
+        for &place in candidates.json.iter().chain(&candidates.text) {
+            let plan = &self.plans[place];
+            let mismatch = self.mismatches.iter().position(|(other, _)| *other == place);
+            let is_near = match (&parsed, mismatch) {
+                (Ok(_), None) => plan.text.is_none() && work.top_level.shares_a_field(&plan.probe),
+                (_, found) => found.is_some(),
+            };
+            if !is_short && (!is_near || said.len() == MOST_SAID) {
+                continue;
+            }
+            let why = match (mismatch, &parsed) {
+                (Some(found), _) => self.mismatches.swap_remove(found).1.to_string(),
+                (None, _) if plan.text.is_some() => "the record is JSON".to_owned(),
+                (None, Ok(document)) => work.top_level.objection(document, &plan.probe),
+                (None, Err(Some(refusal))) => refusal.message.clone(),
+                (None, Err(None)) => "not JSON".to_owned(),
+            };
+            said.push((plan.log_type.clone(), why));
+        }
+        for log_type in &candidates.unknown {
+            said.push((log_type.clone(), "no schema describes this log type".to_owned()));
+        }
+        let message = match (&*said, nearest) {
+            ([], _) if count == 0 => "no schema is known".to_owned(),
+            ([(log_type, why)], _) if count == 1 => format!("not {log_type}: {why}"),
+            (_, Some(nearest)) => format!("none of {count} log types fits; the nearest is {nearest}"),
+            (_, None) => format!("none of {count} log types fits: each lacks a required field or an allowed value"),
+        };
+        Refusal { reason: FailureReason::NoSchemaMatched, message, candidates: said }
+    }
 }
 
 /// The candidate that takes the record and knows most of its fields; the first in the order of trial among equals.
@@ -228,7 +350,7 @@ fn nearest(work: &mut Work, plans: &[Plan], candidates: &Candidates, record: &Re
     let root = document.root().value();
     let mark = document.mark();
     let mut best = None;
-    for &place in &candidates.places {
+    for &place in &candidates.json {
         let mut coercion = Coercion::of(work, &mut document, root);
         let taken = coercion.event(&plans[place].root).is_ok();
         let known = coercion.known;
@@ -239,38 +361,6 @@ fn nearest(work: &mut Work, plans: &[Plan], candidates: &Candidates, record: &Re
         }
     }
     best.map(|(_, place)| place)
-}
-
-/// The failure of a record that no candidate takes, with what each of them said.
-#[cold]
-fn unclassified(
-    work: &Work,
-    plans: &[Plan],
-    candidates: &Candidates,
-    document: &Document,
-    mut mismatches: Vec<(usize, Mismatch)>,
-) -> Refusal {
-    let nearest = mismatches.first().map(|(place, mismatch)| format!("{}: {mismatch}", plans[*place].log_type));
-    let mut said: Vec<(LogType, String)> = Vec::with_capacity(candidates.places.len() + candidates.unknown.len());
-    for &place in &candidates.places {
-        let plan = &plans[place];
-        let coerced = mismatches.iter().position(|(other, _)| *other == place);
-        let why = match coerced {
-            Some(found) => mismatches.swap_remove(found).1.to_string(),
-            None => work.top_level.objection(document, &plan.probe),
-        };
-        said.push((plan.log_type.clone(), why));
-    }
-    for log_type in &candidates.unknown {
-        said.push((log_type.clone(), "no schema describes this log type".to_owned()));
-    }
-    let message = match (&*said, nearest) {
-        ([], _) => "no schema is known".to_owned(),
-        ([(log_type, why)], _) => format!("not {log_type}: {why}"),
-        (_, Some(nearest)) => format!("none of {} log types fits; the nearest is {nearest}", said.len()),
-        (_, None) => format!("none of {} log types fits: each lacks a required field or an allowed value", said.len()),
-    };
-    Refusal { reason: FailureReason::NoSchemaMatched, message, candidates: said }
 }
 
 impl Refusal {
@@ -287,91 +377,14 @@ impl Refusal {
     }
 
     #[cold]
+    fn not_utf8(error: std::str::Utf8Error) -> Self {
+        Self::new(FailureReason::InvalidUtf8, format!("invalid UTF-8 at byte {}", error.valid_up_to()))
+    }
+
+    #[cold]
     fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         let text = text.unwrap_or("without a message");
         Self::new(FailureReason::ParserPanic, format!("the parser failed on this record, which is a bug: {text}"))
-    }
-}
-
-impl Candidates {
-    /// Keeps the last payload's answer: records come in runs.
-    fn select(&mut self, log_types: &[LogType], plans: &[Plan]) {
-        if self.log_types.as_deref() == Some(log_types) {
-            return;
-        }
-        let wanted = |log_type: &LogType| log_types.is_empty() || log_types.contains(log_type);
-        let places = plans.iter().enumerate().filter(|(_, plan)| wanted(&plan.log_type));
-        self.places = places.map(|(place, _)| place).collect();
-        let is_known = |log_type: &LogType| plans.iter().any(|plan| plan.log_type == *log_type);
-        self.unknown = log_types.iter().filter(|log_type| !is_known(log_type)).cloned().collect();
-        self.log_types = Some(log_types.to_vec());
-    }
-
-    /// Only this one, for the next record.
-    fn narrow(&mut self, place: Option<usize>) {
-        let Some(place) = place else { return };
-        self.places = vec![place];
-        self.log_types = None;
-    }
-}
-
-/// The record's top-level members by key id, so that each candidate's probe is a few array reads.
-#[derive(Default)]
-struct TopLevel {
-    seen: Vec<(u32, Value)>,
-    epoch: u32,
-}
-
-impl TopLevel {
-    fn learn(&mut self, document: &Document, root: Value) {
-        self.epoch = self.epoch.wrapping_add(1);
-        if self.epoch == 0 {
-            self.seen.clear();
-            self.epoch = 1;
-        }
-        for member in document.members(root) {
-            if member.key.id == KeyId::NONE {
-                continue;
-            }
-            let index = member.key.id.index();
-            if self.seen.len() <= index {
-                self.seen.resize(index + 1, (0, Value::Null));
-            }
-            self.seen[index] = (self.epoch, member.value);
-        }
-    }
-
-    #[inline]
-    fn get(&self, id: KeyId) -> Value {
-        match self.seen.get(id.index()) {
-            Some(&(epoch, value)) if epoch == self.epoch => value,
-            _ => Value::Null,
-        }
-    }
-
-    fn passes(&self, document: &Document, probe: &Probe) -> bool {
-        let is_allowed = |allowed: &super::plan::Allowed| match self.get(allowed.key) {
-            Value::String(text) | Value::Number(text) => {
-                let text = document.text(text);
-                allowed.words.iter().any(|word| **word == *text)
-            }
-            _ => true,
-        };
-        probe.required.iter().all(|(key, _)| self.get(*key) != Value::Null) && probe.allowed.iter().all(is_allowed)
-    }
-
-    /// Why the probe did not pass.
-    fn objection(&self, document: &Document, probe: &Probe) -> String {
-        if let Some((_, name)) = probe.required.iter().find(|(key, _)| self.get(*key) == Value::Null) {
-            return Mismatch::new("required, but missing or null").in_field(name).to_string();
-        }
-        for allowed in &probe.allowed {
-            let value = document.at(self.get(allowed.key));
-            if value.as_str().is_some_and(|text| !allowed.words.iter().any(|word| **word == *text)) {
-                return format!("{} is not in the `allow` list", value.to_json());
-            }
-        }
-        "does not fit".to_owned()
     }
 }

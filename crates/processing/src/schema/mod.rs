@@ -14,7 +14,7 @@ pub(crate) use names::column_name;
 pub(crate) use read::read_samples;
 pub use set::{Schema, SchemaSet};
 pub use spec::Sample;
-pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, ValueSpec};
+pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, SchemaSpec, ValueSpec};
 pub(crate) use table::standard_columns;
 pub(crate) use validate::Validate;
 

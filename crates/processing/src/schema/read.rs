@@ -1,6 +1,7 @@
 //! YAML to [`SchemaSpec`]: every key is known or refused, and all mistakes of a file are reported at once.
 
 mod field;
+mod parser;
 mod value;
 
 use uncia_model::LogType;
@@ -42,14 +43,13 @@ struct Reader<'a> {
 }
 
 const SCHEMA_KEYS: &[&str] =
-    &["schema", "version", "description", "referenceURL", "fieldDiscoveryEnabled", "definitions", "fields", "samples"];
+    &["schema", "version", "description", "referenceURL", "fieldDiscoveryEnabled", "parser", "definitions", "fields", "samples"];
 
 impl<'a> Reader<'a> {
     fn schema(&mut self, root: &'a Node) -> Option<SchemaSpec> {
         let pairs = self.mapping(root)?;
         for (key, _) in pairs {
             match key.text().unwrap_or_default() {
-                "parser" => self.error(key.line, "log types with a `parser` are not supported: records must be JSON"),
                 "udm" => self.error(key.line, "`udm` mappings are not supported"),
                 _ => self.known_key(key, SCHEMA_KEYS),
             }
@@ -93,6 +93,13 @@ impl<'a> Reader<'a> {
             Some((_, node)) => self.within("samples", |r| r.samples(node)),
             None => Some(Vec::new()),
         };
+        let parser = match (entry(pairs, "parser"), &fields) {
+            (Some((_, node)), fields) => {
+                let fields = fields.as_deref().unwrap_or_default();
+                self.within("parser", |r| r.parser(node, fields)).map(|parser| Some(parser.into()))
+            }
+            (None, _) => Some(None),
+        };
         self.unused_definitions();
         Some(SchemaSpec {
             log_type: log_type?,
@@ -100,6 +107,7 @@ impl<'a> Reader<'a> {
             description: description.unwrap_or_default().trim().to_owned(),
             reference,
             fields: fields?,
+            parser: parser?,
             samples: samples?,
         })
     }

@@ -1,10 +1,13 @@
 //! What a schema file says, checked and with its `ref`s resolved: the tree that plans and tables are made from.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 use uncia_model::LogType;
 
 use super::validate::Validate;
 use crate::indicators::Scanner;
+use crate::parsers::TextParser;
 use crate::time::TimeFormat;
 
 /// A schema as written.
@@ -15,6 +18,8 @@ pub(crate) struct SchemaSpec {
     pub(crate) description: String,
     pub(crate) reference: Option<String>,
     pub(crate) fields: Vec<FieldSpec>,
+    /// Absent: records are JSON.
+    pub(crate) parser: Option<Arc<TextParser>>,
     pub(crate) samples: Vec<Sample>,
 }
 
