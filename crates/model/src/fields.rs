@@ -9,6 +9,8 @@ pub const SOURCE_ID: &str = "p_source_id";
 pub const SOURCE_LABEL: &str = "p_source_label";
 /// JSON text: where in the source the event came from, e.g. `{"path": …}`.
 pub const SOURCE_FILE: &str = "p_source_file";
+/// JSON text: the core fields that the schema maps, such as `source.ip` and `user.email`.
+pub const UDM: &str = "p_udm";
 /// JSON text: what the event holds beyond its table's columns, under the event's own names. Lake only; rules see these
 /// fields under their names.
 pub const EXTRA: &str = "p_extra";

@@ -94,7 +94,13 @@ fn payload(bytes: &Bytes, log_types: &[LogType]) -> Payload {
         key: "blake3:bench".into(),
         place: Some("bench.json.gz".into()),
     };
-    Payload { origin, bytes: bytes.clone(), received: Timestamp::from_micros(0), log_types: log_types.to_vec(), head: None }
+    Payload {
+        origin,
+        bytes: bytes.clone(),
+        received: Timestamp::from_micros(0),
+        log_types: log_types.to_vec(),
+        head: None,
+    }
 }
 
 fn records(gzip: &Bytes) -> impl Iterator<Item = Bytes> + use<> {

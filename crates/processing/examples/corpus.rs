@@ -161,9 +161,9 @@ fn lost(path: &str, record: &Json, event: &Json, out: &mut BTreeMap<String, usiz
 fn process(processor: &mut Processor, raw: &str, log_types: Vec<LogType>) -> Result<Event, Failure> {
     let bytes = Bytes::copy_from_slice(raw.as_bytes());
     let origin = Origin { source: "corpus".into(), source_label: "corpus".into(), key: "corpus".into(), place: None };
-    let payload = Payload { origin, bytes: bytes.clone(), received: NOW, log_types };
+    let payload = Payload { origin, bytes: bytes.clone(), received: NOW, log_types, head: None };
     let mut processed = Processed::default();
-    processor.process(Record { ordinal: 0, bytes }, &payload, NOW, &mut processed);
+    processor.process(Record::alone(0, bytes), &payload, NOW, &mut processed);
     match processed.events.pop() {
         Some(event) => Ok(event),
         None => Err(processed.failures.pop().expect("a record becomes an event or a failure")),

@@ -11,6 +11,7 @@ use uncia_model::{LogType, Origin, Payload, Record, fields};
 
 use crate::process::{Processed, Processor};
 use crate::schema::{Sample, Schema, SchemaSet};
+use crate::stream::{Splitter, StreamType};
 
 pub use update::{UpdateError, update_expected};
 
@@ -36,13 +37,14 @@ const PARSE_TIME: Timestamp = Timestamp::from_micros(4_102_444_800_000_000);
 /// Checks that the sample's record becomes the expected event, alone and among all log types.
 pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<(), SampleError> {
     let mut processor = Processor::new(schemas.clone(), Interner::new());
-    let actual = comparable(event(&mut processor, vec![schema.log_type().clone()], sample)?, &sample.expected);
+    let log_types = vec![schema.log_type().clone()];
+    let actual = comparable(event(&mut processor, schema, log_types, sample)?, &sample.expected);
     let mut differences = Vec::new();
     compare("", &actual, &sample.expected, &mut differences);
     if !differences.is_empty() {
         return Err(SampleError::Different(differences));
     }
-    let among_all = self::event(&mut processor, Vec::new(), sample)?;
+    let among_all = self::event(&mut processor, schema, Vec::new(), sample)?;
     match among_all.get(fields::LOG_TYPE).and_then(Json::as_str) {
         Some(name) if name != schema.log_type().as_str() => Err(SampleError::OtherLogType(name.into())),
         _ => Ok(()),
@@ -52,7 +54,8 @@ pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) 
 /// What the sample's record becomes, as its `expected` would say it.
 pub fn sample_event(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<Json, SampleError> {
     let mut processor = Processor::new(schemas.clone(), Interner::new());
-    Ok(comparable(event(&mut processor, vec![schema.log_type().clone()], sample)?, &sample.expected))
+    let log_types = vec![schema.log_type().clone()];
+    Ok(comparable(event(&mut processor, schema, log_types, sample)?, &sample.expected))
 }
 
 /// The event without what depends on the run, and without what the expectation may leave out and does.
@@ -69,18 +72,37 @@ fn comparable(mut event: Json, expected: &Json) -> Json {
     event
 }
 
-fn event(processor: &mut Processor, log_types: Vec<LogType>, sample: &Sample) -> Result<Json, SampleError> {
+/// The one event of a sample. A sample of a text format is a stream of lines, so that it can show the header, too.
+fn event(
+    processor: &mut Processor,
+    schema: &Schema,
+    log_types: Vec<LogType>,
+    sample: &Sample,
+) -> Result<Json, SampleError> {
     let origin = Origin { source: "sample".into(), source_label: "sample".into(), key: "sample".into(), place: None };
     let bytes = Bytes::copy_from_slice(sample.raw.trim().as_bytes());
     let payload = Payload { origin, bytes: bytes.clone(), received: PARSE_TIME, log_types, head: None };
     let mut processed = Processed::default();
-    processor.process(Record::alone(0, bytes), &payload, PARSE_TIME, &mut processed);
+    if schema.reads_lines() {
+        for item in Splitter::records(&payload, &StreamType::Lines) {
+            match item {
+                Ok(record) => processor.process(record, &payload, PARSE_TIME, &mut processed),
+                Err(failure) => processed.failures.push(failure),
+            }
+        }
+    } else {
+        processor.process(Record::alone(0, bytes), &payload, PARSE_TIME, &mut processed);
+    }
+    if processed.events.len() > 1 {
+        return Err(SampleError::NoEvent(format!("a sample is one event, but this is {}", processed.events.len())));
+    }
     match (processed.events.pop(), processed.failures.pop()) {
+        (_, Some(failure)) => Err(SampleError::NoEvent(failure.message)),
         (Some(event), _) => {
             let json = event.document.to_json();
             serde_json::from_str(&json).map_err(|error| SampleError::NoEvent(format!("the event is no JSON: {error}")))
         }
-        (None, failure) => Err(SampleError::NoEvent(failure.map(|failure| failure.message).unwrap_or_default())),
+        (None, None) => Err(SampleError::NoEvent("only headers and comments".to_owned())),
     }
 }
 

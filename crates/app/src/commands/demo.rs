@@ -87,7 +87,8 @@ async fn walk_hour(walk: &Walk, hour: i64, events: &[StoryEvent], received: Time
             key: format!("story:{hour}:{log_type}").into(),
             place: None,
         };
-        let payload = Payload { origin, bytes: lines.into(), received, log_types: vec![LogType::from(log_type)], head: None };
+        let payload =
+            Payload { origin, bytes: lines.into(), received, log_types: vec![LogType::from(log_type)], head: None };
         batcher.add(Input::new(payload, &StreamType::Lines, 0), &mut |batch| {
             batches.push(batch);
             true

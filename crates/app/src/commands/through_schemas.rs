@@ -55,9 +55,9 @@ fn normal_form(
     let now = SystemClock.now();
     let bytes = Bytes::from(Json::Object(record).to_string());
     let origin = Origin { source: "test".into(), source_label: "test".into(), key: "test".into(), place: None };
-    let payload = Payload { origin, bytes: bytes.clone(), received: now, log_types };
+    let payload = Payload { origin, bytes: bytes.clone(), received: now, log_types, head: None };
     let mut processed = Processed::default();
-    processor.process(Record { ordinal: 0, bytes }, &payload, now, &mut processed);
+    processor.process(Record::alone(0, bytes), &payload, now, &mut processed);
     match (processed.events.pop(), processed.failures.pop()) {
         (Some(event), _) => serde_json::from_str(&event.document.to_json()).map_err(|error| error.to_string()),
         (None, failure) => Err(failure.map_or_else(String::new, |failure| failure.message)),

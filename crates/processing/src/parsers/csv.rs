@@ -5,10 +5,10 @@
 
 use uncia_model::Head;
 
+use super::Line;
 use super::header::{Header, lines};
 use super::options::{TextOptions, piece_of};
 use super::pairs::{Pairs, Piece};
-use super::Line;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Csv {

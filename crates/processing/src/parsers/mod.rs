@@ -66,6 +66,13 @@ impl TextParser {
         }
     }
 
+    /// Whether each record is a line.
+    pub(crate) fn reads_lines(&self) -> bool {
+        match &self.format {
+            Format::Csv(_) | Format::Fastmatch(_) | Format::Regex(_) => true,
+        }
+    }
+
     /// The header of a stream with this head, if the format has one; the error says why the stream is none of this format.
     pub(crate) fn header(&self, head: &Head) -> Result<Option<Header>, String> {
         match &self.format {

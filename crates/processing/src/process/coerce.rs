@@ -12,6 +12,7 @@ use super::mismatch::Mismatch;
 use super::names::UnknownNames;
 use super::plan::{FieldPlan, Kind, ObjectPlan, Required, ValuePlan};
 use crate::indicators::{self, AwsKeys, Indicators, Scanner};
+use crate::schema::Mask;
 
 /// What is wrong with a record that shares nothing with a log type, even one that requires nothing.
 pub(super) const NO_FIELD: &str = "no field of this log type is in the record";
@@ -25,7 +26,7 @@ pub(super) struct Coercion<'a> {
     pub(super) names: &'a mut UnknownNames,
     pub(super) parser: &'a mut Parser,
     pub(super) interner: &'a Interner,
-    /// The record as parsed, from which `copy` takes.
+    /// The record as parsed, from which made fields take.
     pub(super) root: Value,
     /// The event time found so far, with its place in the schema's order.
     pub(super) event_time: Option<(u16, Timestamp)>,
@@ -92,13 +93,14 @@ impl Coercion<'_> {
             done.has_changed |= key != member.key || value != member.value;
             self.scratch.members.push(Member { key, value });
         }
-        for &place in &plan.copies {
+        for &place in &plan.derived {
             let field = &plan.fields[usize::from(place)];
-            let Some(value) = self.copied(field) else { continue };
+            let Some(value) = field.derived.as_deref().and_then(|derived| self.derived(derived)) else { continue };
             let value = self.field(field, value, KeyId::NONE)?;
             if value == Value::Null {
                 continue;
             }
+            done.known += 1;
             required += u32::from(field.is_required);
             done.has_changed = true;
             let key = Key { id: field.renamed.unwrap_or(KeyId::NONE), text: self.document.push_text(&field.name) };
@@ -114,12 +116,6 @@ impl Coercion<'_> {
     #[inline]
     fn field(&mut self, field: &FieldPlan, value: Value, key: KeyId) -> Result<Value, Mismatch> {
         self.value(&field.value, value, (key, &field.name)).map_err(|mismatch| mismatch.in_field(&field.name))
-    }
-
-    fn copied(&self, field: &FieldPlan) -> Option<Value> {
-        let path = field.copy_from.as_ref()?;
-        let found = path.iter().try_fold(self.document.at(self.root), |value, key| value.get(key))?;
-        Some(found.value())
     }
 
     #[cold]
@@ -189,6 +185,10 @@ impl Coercion<'_> {
                 _ => return Err(self.unexpected("an object", value)),
             },
         };
+        let value = match &plan.mask {
+            Some(mask) => self.masked(mask, value),
+            None => value,
+        };
         // Integers are compared as they are written: numbers of kinds tell log types apart as names do.
         if let (Some(validate), Value::String(text) | Value::Number(text)) = (&plan.validate, value)
             && let Some(violation) = validate.violation(self.document.text(text))
@@ -200,6 +200,16 @@ impl Coercion<'_> {
             self.scan(scanner, value, key);
         }
         Ok(value)
+    }
+
+    /// What is stored instead of a value, whatever it is.
+    fn masked(&mut self, mask: &Mask, value: Value) -> Value {
+        let value = self.document.at(value);
+        let masked = match value.as_str() {
+            Some(text) => mask.apply(text),
+            None => mask.apply(&value.to_json()),
+        };
+        self.document.push_string(&masked)
     }
 
     fn array(&mut self, element: &ValuePlan, value: Value, key: (KeyId, &str)) -> Result<Value, Mismatch> {

@@ -7,12 +7,14 @@
 
 mod candidates;
 mod coerce;
+mod derive;
 mod mismatch;
 mod names;
 mod plan;
 mod processor;
 mod standard;
 mod text;
+mod udm;
 
 pub use processor::{Processed, Processor};
 pub(crate) use standard::{Facts, StandardKeys};

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use uncia_document::{Document, Interner, Key, KeyId};
 use uncia_model::LogType;
 
+use super::derive::Derived;
+use super::udm::UdmPlan;
 use crate::indicators::Scanner;
 use crate::parsers::TextParser;
-use crate::schema::{FieldOrigin, FieldSpec, KindSpec, Schema, Validate, ValueSpec, column_name};
+use crate::schema::{FieldSpec, KindSpec, Mask, Schema, Validate, ValueSpec, column_name};
 use crate::time::TimeFormat;
 
 /// How records of one log type are read.
@@ -19,6 +21,7 @@ pub(super) struct Plan {
     /// Required fields and validation rules at all depths: the more there are, the earlier the schema is tried.
     pub(super) strictness: usize,
     pub(super) probe: Probe,
+    pub(super) udm: Option<UdmPlan>,
     /// How records that are not JSON are read.
     pub(super) text: Option<TextPlan>,
 }
@@ -56,7 +59,7 @@ pub(super) struct ObjectPlan {
     /// Fields whose keys have no id.
     unnumbered: Box<[u16]>,
     /// Fields filled from elsewhere, in schema order.
-    pub(super) copies: Box<[u16]>,
+    pub(super) derived: Box<[u16]>,
     pub(super) required: u32,
 }
 
@@ -67,7 +70,7 @@ pub(super) struct FieldPlan {
     /// The column's key, where it differs from the record's.
     pub(super) renamed: Option<KeyId>,
     pub(super) is_required: bool,
-    pub(super) copy_from: Option<Box<[String]>>,
+    pub(super) derived: Option<Box<Derived>>,
     pub(super) value: ValuePlan,
 }
 
@@ -75,6 +78,7 @@ pub(super) struct ValuePlan {
     pub(super) kind: Kind,
     pub(super) indicators: Box<[Scanner]>,
     pub(super) validate: Option<Box<Validate>>,
+    pub(super) mask: Option<Box<Mask>>,
     pub(super) is_embedded_json: bool,
     /// Place among the schema's event times, depth first.
     pub(super) event_time: Option<u16>,
@@ -102,7 +106,8 @@ pub(super) enum Required {
 
 impl Plan {
     pub(super) fn compile(schema: &Schema, interner: &Interner, required: Required) -> Self {
-        let mut compiler = Compiler { interner, required, event_times: 0, strictness: 0 };
+        let root = &schema.spec().fields;
+        let mut compiler = Compiler { interner, required, root, event_times: 0, strictness: 0 };
         let root = compiler.object(&schema.spec().fields);
         let mut probe = probe(&schema.spec().fields, interner);
         if required == Required::Waived {
@@ -113,6 +118,7 @@ impl Plan {
             root,
             strictness: compiler.strictness,
             probe,
+            udm: UdmPlan::compile(&schema.spec().udm, interner),
             text: TextPlan::compile(schema.spec(), interner),
         }
     }
@@ -126,10 +132,18 @@ impl Plan {
 fn probe(fields: &[FieldSpec], interner: &Interner) -> Probe {
     let mut probe = Probe::default();
     for field in fields {
-        let source = match &field.origin {
-            FieldOrigin::Own => &field.name,
-            FieldOrigin::Rename(from) => from,
-            FieldOrigin::Copy(_) => continue,
+        let Some(source) = field.source() else {
+            if let Some(derived) = Derived::of(&field.origin, fields) {
+                let mut keys = Vec::new();
+                derived.top_level_keys(&mut keys);
+                for key in keys {
+                    let key = interner.intern(key);
+                    probe.has_unnumbered |= key == KeyId::NONE;
+                    probe.keys.push(key);
+                }
+                probe.keys.retain(|key| *key != KeyId::NONE);
+            }
+            continue;
         };
         let key = interner.intern(source);
         if key == KeyId::NONE {
@@ -138,7 +152,7 @@ fn probe(fields: &[FieldSpec], interner: &Interner) -> Probe {
         }
         probe.keys.push(key);
         if field.required {
-            probe.required.push((key, source.as_str().into()));
+            probe.required.push((key, source.into()));
         }
         if let Some(validate) = &field.value.validate
             && !validate.allow.is_empty()
@@ -151,6 +165,8 @@ fn probe(fields: &[FieldSpec], interner: &Interner) -> Probe {
 
 struct Compiler<'a> {
     interner: &'a Interner,
+    /// The schema's fields, which paths name.
+    root: &'a [FieldSpec],
     required: Required,
     event_times: u16,
     strictness: usize,
@@ -160,16 +176,16 @@ impl Compiler<'_> {
     fn object(&mut self, specs: &[FieldSpec]) -> ObjectPlan {
         let fields: Box<[FieldPlan]> = specs.iter().map(|spec| self.field(spec)).collect();
         let places = || fields.iter().zip(0_u16..);
-        let own = || places().filter(|(field, _)| field.copy_from.is_none());
+        let own = || places().filter(|(field, _)| field.derived.is_none());
         let numbered = own().map(|(field, place)| (self.interner.intern(&field.source), place));
         let unnumbered = numbered.clone().filter(|(id, _)| *id == KeyId::NONE).map(|(_, place)| place).collect();
-        let taken = places().filter(|(field, _)| field.name != field.source || field.copy_from.is_some());
+        let taken = places().filter(|(field, _)| field.name != field.source || field.derived.is_some());
         ObjectPlan {
             by_key: KeyTable::new(numbered),
             has_renames: taken.clone().next().is_some(),
             names: KeyTable::new(taken.map(|(field, place)| (self.interner.intern(&field.name), place))),
             unnumbered,
-            copies: places().filter(|(field, _)| field.copy_from.is_some()).map(|(_, place)| place).collect(),
+            derived: places().filter(|(field, _)| field.derived.is_some()).map(|(_, place)| place).collect(),
             required: fields.iter().map(|field| u32::from(field.is_required)).sum(),
             fields,
         }
@@ -177,28 +193,22 @@ impl Compiler<'_> {
 
     fn field(&mut self, spec: &FieldSpec) -> FieldPlan {
         let name = column_name(&spec.name);
-        let source: &str = match &spec.origin {
-            FieldOrigin::Own => &spec.name,
-            FieldOrigin::Rename(from) => from,
-            FieldOrigin::Copy(_) => &name,
-        };
-        let copy_from = match &spec.origin {
-            FieldOrigin::Copy(path) => Some(path.clone().into()),
-            FieldOrigin::Own | FieldOrigin::Rename(_) => None,
-        };
+        let derived = Derived::of(&spec.origin, self.root).map(Box::new);
+        let source = spec.source().unwrap_or(&name);
         self.strictness += usize::from(spec.required);
-        let is_renamed = *name != *source || copy_from.is_some();
+        let is_renamed = *name != *source || derived.is_some();
         FieldPlan {
             source: source.into(),
             renamed: is_renamed.then(|| self.interner.intern(&name)),
             name: name.into(),
             is_required: spec.required && self.required == Required::Checked,
-            copy_from,
-            value: self.value(&spec.value),
+            derived,
+            value: self.value(&spec.value, spec.mask.as_ref()),
         }
     }
 
-    fn value(&mut self, spec: &ValueSpec) -> ValuePlan {
+    /// The mask of a list is that of its elements.
+    fn value(&mut self, spec: &ValueSpec, mask: Option<&Mask>) -> ValuePlan {
         let event_time = spec.is_event_time.then_some(self.event_times);
         self.event_times += u16::from(spec.is_event_time);
         self.strictness += usize::from(spec.validate.is_some());
@@ -210,16 +220,17 @@ impl Compiler<'_> {
             KindSpec::Float => Kind::Float,
             KindSpec::Boolean => Kind::Boolean,
             KindSpec::Timestamp { formats, offset } => Kind::Timestamp(formats.clone().into(), *offset),
-            KindSpec::Array(element) => Kind::Array(Box::new(self.value(element))),
+            KindSpec::Array(element) => Kind::Array(Box::new(self.value(element, mask))),
             KindSpec::Object(fields) => Kind::Object(Box::new(self.object(fields))),
             KindSpec::Json => Kind::Json,
         };
         ValuePlan {
-            kind,
             indicators: spec.indicators.clone().into(),
             validate: spec.validate.clone().map(Box::new),
+            mask: mask.filter(|_| !matches!(kind, Kind::Array(_))).cloned().map(Box::new),
             is_embedded_json: spec.is_embedded_json,
             event_time,
+            kind,
         }
     }
 }

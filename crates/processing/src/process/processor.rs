@@ -285,7 +285,11 @@ impl Attempt<'_> {
             parse_time: self.parse_time,
             origin: &self.payload.origin,
         };
+        let own = work.scratch.members.len();
         self.keys.append(document, &mut work.scratch, &facts);
+        if let Some(udm) = &plan.udm {
+            udm.append(document, &mut work.scratch, own);
+        }
         self.keys.append_indicators(document, &mut work.scratch, &mut work.indicators);
         let root = document.close_object(&mut work.scratch, 0);
         document.set_root(root);

@@ -176,6 +176,96 @@ fn embedded_json() {
     }
 }
 
+#[test]
+fn transformations_are_made_in_their_order() {
+    let mut processor = processor(&[&schema(
+        "  - {name: user, type: string, rename: {from: u.name}, mask: {type: redact, to: '***'}, indicators: [username]}
+  - {name: again, type: string, copy: {from: user}, indicators: [username]}
+  - {name: number, type: bigint, copy: {from: o.n}}
+  - {name: inner, type: string, copy: {from: e.x.1}}
+  - {name: both, type: string, concat: {separator: '/', paths: [again, gone, o.n, o]}}
+  - {name: first, type: string, split: {from: both, separator: '/', index: 0}}
+  - {name: last, type: string, split: {from: o.path, separator: '/', index: -1}}
+  - {name: all, type: array, element: {type: string, indicators: [email]}, split: {from: o.path, separator: '/'}, mask: {type: md5}}
+  - {name: none, type: string, split: {from: o.path, separator: '/', index: 9}}
+  - {name: o, type: object, fields: [{name: n, type: string, rename: {from: N}}, {name: path, type: string}]}
+  - {name: e, type: json, isEmbeddedJSON: true}
+  - {name: secret, type: json, mask: {type: redact}, indicators: [email]}
+",
+    )]);
+    for (record, expected) in [
+        (
+            r#"{"u.name":"ada","o":{"N":7,"path":"a/b@c"},"e":"{\"x\":[1,2]}","secret":{"mail":"a@b"}}"#,
+            r#"{"user":"***","o":{"n":"7","path":"a/b@c"},"e":{"x":[1,2]},"secret":"REDACTED","again":"ada","number":7,"inner":"2","both":"ada/7/{\"N\":7,\"path\":\"a/b@c\"}","first":"ada","last":"b@c","all":["0cc175b9c0f1b6a831c399e269772661","a4c72505771e0162e7695ec1c249813c"]}"#,
+        ),
+        (r#"{"id":"1","o":null,"e":"no json"}"#, r#"{"id":"1","e":"no json"}"#),
+        (
+            r#"{"o":{"path":""},"id":2}"#,
+            r#"{"o":{"path":""},"id":"2","both":"{\"path\":\"\"}","first":"{\"path\":\"\"}","last":"","all":["d41d8cd98f00b204e9800998ecf8427e"]}"#,
+        ),
+    ] {
+        assert_eq!(own(&mut processor, record), expected);
+    }
+    let event = process(&mut processor, br#"{"u.name":"ada"}"#, &[]).unwrap();
+    assert!(event.document.to_json().contains(r#""p_any_usernames":["***","ada"]"#));
+}
+
+#[test]
+fn core_fields_are_filled_from_the_event() {
+    let yaml = "
+schema: Test.Udm
+fields:
+  - {name: clientIp, type: string}
+  - {name: user, type: object, fields: [{name: '@mail', type: string, mask: {type: redact}}]}
+  - {name: targets, type: array, element: {type: object, fields: [{name: arn, type: string}]}}
+udm:
+  - {name: source.ip, paths: [{path: gone}, {path: clientIp}]}
+  - {name: user.email, paths: [{path: user.@mail}]}
+  - {name: user.arns, paths: [{path: targets.arn}]}
+  - {name: source.port, paths: [{path: extra.port}]}
+";
+    let mut processor = processor(&[yaml]);
+    let mut udm = |record: &str| {
+        let event = process(&mut processor, record.as_bytes(), &[]).unwrap();
+        event.document.root().get("p_udm").map(|udm| udm.to_json())
+    };
+    assert_eq!(
+        udm(r#"{"clientIp":"10.0.0.1","user":{"@mail":"a@b"},"targets":[{"arn":"x"},{},{"arn":"y"}],"extra":{"port":1}}"#).unwrap(),
+        r#"{"source":{"ip":"10.0.0.1","port":1},"user":{"email":"REDACTED","arns":["x","y"]}}"#
+    );
+    assert_eq!(udm(r#"{"user":{"@mail":null},"targets":[]}"#), None);
+}
+
+/// Hundreds of schemas: the index must name the plans that a trial of all would have found.
+#[test]
+fn the_index_finds_what_trying_all_would() {
+    let schemas: Vec<String> = (0..200)
+        .map(|n| match n % 4 {
+            0 => format!("schema: T.A{n}\nfields: [{{name: k{n}, type: string, required: true}}, {{name: id, type: string, required: true}}]"),
+            1 => format!("schema: T.B{n}\nfields: [{{name: kind, type: string, required: true, validate: {{allow: [b{n}]}}}}, {{name: id, type: string}}]"),
+            2 => format!("schema: T.C{n}\nfields: [{{name: c{n}, type: string}}, {{name: d{n}, type: int}}]"),
+            _ => format!("schema: T.D{n}\nfields: [{{name: made, type: string, copy: {{from: x{n}.y}}}}]"),
+        })
+        .collect();
+    let files: Vec<&str> = schemas.iter().map(String::as_str).collect();
+    let mut processor = processor(&files);
+    for n in 0..200 {
+        let (record, expected) = match n % 4 {
+            0 => (format!("{{\"k{n}\":1,\"id\":2}}"), format!("T.A{n}")),
+            1 => (format!("{{\"kind\":\"b{n}\"}}"), format!("T.B{n}")),
+            2 => (format!("{{\"d{n}\":3,\"other\":1}}"), format!("T.C{n}")),
+            _ => (format!("{{\"x{n}\":{{\"y\":1}}}}"), format!("T.D{n}")),
+        };
+        assert_eq!(process(&mut processor, record.as_bytes(), &[]).unwrap().log_type.as_str(), expected);
+    }
+    let failure = process(&mut processor, br#"{"id":1,"kind":"x","d2":"y"}"#, &[]).unwrap_err();
+    assert_eq!(
+        failure.message,
+        r#"none of 200 log types fits; the nearest is T.C2: field `d2`: expected an integer, found "y""#
+    );
+    assert_eq!(failure.candidates.len(), 20);
+}
+
 const ALPHA: &str = "schema: T.Alpha\nfields: [{name: kind, type: string, required: true, validate: {allow: [alpha]}}, {name: n, type: int}]";
 const BETA: &str =
     "schema: T.Beta\nfields: [{name: kind, type: string, required: true}, {name: n, type: int, required: true}]";
@@ -189,10 +279,7 @@ fn classification_is_by_strictness_then_name() {
         (r#"{"kind":"beta","n":1}"#, "T.Beta"),
         (r#"{"n":1}"#, "T.Loose"),
         (r#"{"x":1,"kind":"beta"}"#, "T.Loose"),
-        (
-            r#"{"kind":"beta"}"#,
-            "none of 3 log types fits; the nearest is T.Loose: no field of this log type is in the record",
-        ),
+        (r#"{"kind":"beta"}"#, "none of 3 log types fits: each lacks a required field or an allowed value"),
         (
             r#"{"n":"x"}"#,
             r#"none of 3 log types fits; the nearest is T.Loose: field `n`: expected an integer, found "x""#,

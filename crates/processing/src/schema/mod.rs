@@ -1,6 +1,7 @@
 //! The schema language: one YAML file describes one log type (`content/schemas/<vendor>/<LogType>.yml`).
 
 mod error;
+mod mask;
 mod names;
 mod read;
 mod set;
@@ -10,11 +11,12 @@ mod validate;
 mod yaml;
 
 pub use error::SchemaError;
+pub(crate) use mask::Mask;
 pub(crate) use names::column_name;
 pub(crate) use read::read_samples;
 pub use set::{Schema, SchemaSet};
 pub use spec::Sample;
-pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, SchemaSpec, ValueSpec};
+pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, SchemaSpec, UdmSpec, ValueSpec};
 pub(crate) use table::standard_columns;
 pub(crate) use validate::Validate;
 

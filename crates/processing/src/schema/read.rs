@@ -2,6 +2,7 @@
 
 mod field;
 mod parser;
+mod udm;
 mod value;
 
 use uncia_model::LogType;
@@ -42,17 +43,24 @@ struct Reader<'a> {
     errors: Vec<SchemaError>,
 }
 
-const SCHEMA_KEYS: &[&str] =
-    &["schema", "version", "description", "referenceURL", "fieldDiscoveryEnabled", "parser", "definitions", "fields", "samples"];
+const SCHEMA_KEYS: &[&str] = &[
+    "schema",
+    "version",
+    "description",
+    "referenceURL",
+    "fieldDiscoveryEnabled",
+    "parser",
+    "udm",
+    "definitions",
+    "fields",
+    "samples",
+];
 
 impl<'a> Reader<'a> {
     fn schema(&mut self, root: &'a Node) -> Option<SchemaSpec> {
         let pairs = self.mapping(root)?;
         for (key, _) in pairs {
-            match key.text().unwrap_or_default() {
-                "udm" => self.error(key.line, "`udm` mappings are not supported"),
-                _ => self.known_key(key, SCHEMA_KEYS),
-            }
+            self.known_key(key, SCHEMA_KEYS);
         }
         if let Some((key, definitions)) = entry(pairs, "definitions") {
             self.definitions = self.within("definitions", |r| r.mapping(definitions)).unwrap_or_default();
@@ -74,9 +82,14 @@ impl<'a> Reader<'a> {
         {
             self.error(key.line, "version: only 0 is known");
         }
-        if let Some((_, node)) = entry(pairs, "fieldDiscoveryEnabled") {
-            self.within("fieldDiscoveryEnabled", |r| r.boolean(node));
-        }
+        let field_discovery = match entry(pairs, "fieldDiscoveryEnabled") {
+            Some((_, node)) => self.within("fieldDiscoveryEnabled", |r| r.boolean(node)),
+            None => Some(false),
+        };
+        let udm = match entry(pairs, "udm") {
+            Some((_, node)) => self.within("udm", |r| r.udm(node)),
+            None => Some(Vec::new()),
+        };
         let log_type = match entry(pairs, "schema") {
             Some((_, node)) => self.within("schema", |r| r.log_type(node)),
             None => self.missing(root, "schema"),
@@ -108,6 +121,8 @@ impl<'a> Reader<'a> {
             reference,
             fields: fields?,
             parser: parser?,
+            udm: udm?,
+            field_discovery: field_discovery?,
             samples: samples?,
         })
     }

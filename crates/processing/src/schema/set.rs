@@ -46,6 +46,24 @@ impl Schema {
         &self.spec.samples
     }
 
+    /// Whether fields that records have and the schema does not may be added to it.
+    #[must_use]
+    pub fn has_field_discovery(&self) -> bool {
+        self.spec.field_discovery
+    }
+
+    /// The top-level field after whose instant a row of a lookup table means nothing any more.
+    #[must_use]
+    pub fn expiration(&self) -> Option<&str> {
+        self.spec.fields.iter().find(|field| field.value.is_expiration).map(|field| &*field.name)
+    }
+
+    /// Whether its records are lines of a stream, and not JSON.
+    #[must_use]
+    pub fn reads_lines(&self) -> bool {
+        self.spec.parser.as_ref().is_some_and(|parser| parser.reads_lines())
+    }
+
     pub(crate) fn spec(&self) -> &SchemaSpec {
         &self.spec
     }
@@ -138,7 +156,7 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         let schema = set.get(&"Acme.Audit".into()).unwrap();
         let columns = &schema.table_schema().columns;
-        assert_eq!(columns.len(), 2 + 8 + 15 + 1);
+        assert_eq!(columns.len(), 2 + 9 + 15 + 1);
         assert_eq!(columns[0].name, "at_sign_time");
         assert_eq!(columns[0].doc.as_deref(), Some("When. `@time` in the record."));
         let ColumnType::Struct(fields) = &columns[1].kind else { panic!() };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use uncia_model::LogType;
 
+use super::mask::Mask;
 use super::validate::Validate;
 use crate::indicators::Scanner;
 use crate::parsers::TextParser;
@@ -20,7 +21,19 @@ pub(crate) struct SchemaSpec {
     pub(crate) fields: Vec<FieldSpec>,
     /// Absent: records are JSON.
     pub(crate) parser: Option<Arc<TextParser>>,
+    /// Core fields, in `p_udm`.
+    pub(crate) udm: Vec<UdmSpec>,
+    pub(crate) field_discovery: bool,
     pub(crate) samples: Vec<Sample>,
+}
+
+/// A core field and where the event has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UdmSpec {
+    /// `source`, `ip`.
+    pub(crate) name: Vec<String>,
+    /// The first that leads to a value.
+    pub(crate) paths: Vec<Vec<String>>,
 }
 
 /// A record of a log type with the event it must become, kept in the schema's own file.
@@ -43,7 +56,20 @@ pub(crate) struct FieldSpec {
     pub(crate) required: bool,
     pub(crate) description: Option<String>,
     pub(crate) origin: FieldOrigin,
+    /// What is stored instead of the value.
+    pub(crate) mask: Option<Mask>,
     pub(crate) value: ValueSpec,
+}
+
+impl FieldSpec {
+    /// The record's key that fills the field, if it is one.
+    pub(crate) fn source(&self) -> Option<&str> {
+        match &self.origin {
+            FieldOrigin::Own => Some(&self.name),
+            FieldOrigin::Rename(from) => Some(from),
+            FieldOrigin::Copy(_) | FieldOrigin::Concat { .. } | FieldOrigin::Split { .. } => None,
+        }
+    }
 }
 
 /// Where a field's value comes from.
@@ -55,6 +81,10 @@ pub(crate) enum FieldOrigin {
     Rename(String),
     /// A path from the record's root; the source stays.
     Copy(Vec<String>),
+    /// The values of paths from the root, as one text.
+    Concat { separator: String, paths: Vec<Vec<String>> },
+    /// A piece of the text at a path from the root; negative places count from the end, none means all pieces.
+    Split { from: Vec<String>, separator: String, index: Option<i64> },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +94,8 @@ pub(crate) struct ValueSpec {
     pub(crate) validate: Option<Validate>,
     pub(crate) is_embedded_json: bool,
     pub(crate) is_event_time: bool,
+    /// Rows of a lookup table mean nothing after this instant.
+    pub(crate) is_expiration: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

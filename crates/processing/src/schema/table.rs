@@ -44,6 +44,7 @@ pub(crate) fn standard_columns() -> Vec<Column> {
         column(fields::SOURCE_LABEL, ColumnType::String, false, "The source's name when it was parsed."),
         column(fields::SOURCE_FILE, ColumnType::Json, false, "Where in the source it came from."),
     ];
+    columns.push(column(fields::UDM, ColumnType::Json, false, "Core fields, which mean the same in every log type."));
     let list = || ColumnType::List(Box::new(ColumnType::String));
     columns.extend(fields::ANY.iter().map(|name| Column::new(*name, list())));
     columns.push(column(fields::EXTRA, ColumnType::Json, false, "What the event holds beyond the columns."));

@@ -16,7 +16,13 @@ fn origin() -> Origin {
 }
 
 fn payload(bytes: impl Into<Bytes>) -> Payload {
-    Payload { origin: origin(), bytes: bytes.into(), received: Timestamp::from_micros(0), log_types: Vec::new(), head: None }
+    Payload {
+        origin: origin(),
+        bytes: bytes.into(),
+        received: Timestamp::from_micros(0),
+        log_types: Vec::new(),
+        head: None,
+    }
 }
 
 /// Records as text, failures as `!reason message [payload]`.

@@ -2,7 +2,7 @@
 
 use super::{Reader, entry};
 use crate::parsers::{Csv, Fastmatch, Format, Pattern, RegexParser, Template, TextOptions, TextParser};
-use crate::schema::spec::{FieldOrigin, FieldSpec};
+use crate::schema::spec::FieldSpec;
 use crate::schema::yaml::Node;
 
 const KINDS: &[&str] = &["csv", "fastmatch", "regex"];
@@ -114,7 +114,10 @@ impl<'a> Reader<'a> {
             }
             None if has_header => false,
             None => {
-                self.error(node.line, "either `hasHeader: true` or `columns` is needed: something must name the columns");
+                self.error(
+                    node.line,
+                    "either `hasHeader: true` or `columns` is needed: something must name the columns",
+                );
                 return None;
             }
         };
@@ -122,7 +125,8 @@ impl<'a> Reader<'a> {
             self.error(node.line, "too many columns");
             return None;
         }
-        let required = fields.iter().filter(|field| field.required).filter_map(source).map(Box::from).collect();
+        let required =
+            fields.iter().filter(|field| field.required).filter_map(FieldSpec::source).map(Box::from).collect();
         Some(Csv { delimiter, has_header, has_columns, required })
     }
 
@@ -190,14 +194,5 @@ impl<'a> Reader<'a> {
             }
         }
         Some(texts)
-    }
-}
-
-/// The record's name of a field that is read from one.
-fn source(field: &FieldSpec) -> Option<&str> {
-    match &field.origin {
-        FieldOrigin::Own => Some(&field.name),
-        FieldOrigin::Rename(from) => Some(from),
-        FieldOrigin::Copy(_) => None,
     }
 }

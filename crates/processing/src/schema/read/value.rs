@@ -29,8 +29,7 @@ const VALUE_KEYS: &[&str] = &[
     "isEmbeddedJSON",
     "description",
 ];
-const FIELD_KEYS: &[&str] = &["name", "required", "rename", "copy"];
-const UNSUPPORTED_KEYS: &[&str] = &["concat", "split", "mask"];
+const FIELD_KEYS: &[&str] = &["name", "required", "rename", "copy", "concat", "split", "mask"];
 
 /// What holds the value; it decides which further keys may stand beside the value's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,12 +59,14 @@ impl<'a> Reader<'a> {
         };
         let is_embedded_json = self.flag(pairs, "isEmbeddedJSON");
         let is_event_time = self.flag(pairs, "isEventTime");
+        let is_expiration = self.flag(pairs, "isExpiration");
         Some(ValueSpec {
             kind: kind?,
             indicators: indicators?,
             validate: validate?,
             is_embedded_json: is_embedded_json?,
             is_event_time: is_event_time?,
+            is_expiration: is_expiration?,
         })
     }
 
@@ -75,12 +76,7 @@ impl<'a> Reader<'a> {
             Place::Element | Place::Definition => VALUE_KEYS.to_vec(),
         };
         for (key, _) in pairs {
-            let text = key.text().unwrap_or_default();
-            if place == Place::Field && UNSUPPORTED_KEYS.contains(&text) {
-                self.error(key.line, format!("the transformation `{text}` is not supported"));
-            } else {
-                self.known_key(key, &known);
-            }
+            self.known_key(key, &known);
         }
     }
 
@@ -188,6 +184,7 @@ impl<'a> Reader<'a> {
         value.indicators.extend(self.indicators(pairs)?);
         value.is_embedded_json |= self.flag(pairs, "isEmbeddedJSON")?;
         value.is_event_time |= self.flag(pairs, "isEventTime")?;
+        value.is_expiration |= self.flag(pairs, "isExpiration")?;
         if let Some((_, node)) = entry(pairs, "validate") {
             value.validate = Some(self.within("validate", |r| r.validate(node))?);
         }
