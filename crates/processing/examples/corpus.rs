@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 use uncia_document::{Interner, Timestamp};
 use uncia_model::{Event, Failure, LogType, Origin, Payload, Record};
-use uncia_processing::{Processed, Processor, SchemaSet};
+use uncia_processing::{Processed, Processor, SchemaSet, Splitter, StreamType};
 
 const NOW: Timestamp = Timestamp::from_micros(4_102_444_800_000_000);
 
@@ -50,7 +50,7 @@ fn check_full_samples(schemas: &Arc<SchemaSet>, wanted: &impl Fn(&LogType) -> bo
             seen += 1;
             let takers: Vec<String> = vendors_types(schemas, schema.log_type())
                 .into_iter()
-                .filter(|log_type| process(&mut processor, sample.raw.trim(), vec![log_type.clone()]).is_ok())
+                .filter(|log_type| takes(&mut processor, sample.raw.trim(), schema.reads_lines(), log_type))
                 .map(|log_type| log_type.to_string())
                 .collect();
             if takers != [schema.log_type().to_string()] {
@@ -158,12 +158,32 @@ fn lost(path: &str, record: &Json, event: &Json, out: &mut BTreeMap<String, usiz
     }
 }
 
-fn process(processor: &mut Processor, raw: &str, log_types: Vec<LogType>) -> Result<Event, Failure> {
+/// Whether a sample is of this log type alone; one of lines is a small file with its header.
+fn takes(processor: &mut Processor, raw: &str, is_lines: bool, log_type: &LogType) -> bool {
+    if !is_lines {
+        return process(processor, raw, vec![log_type.clone()]).is_ok();
+    }
+    let payload = payload(raw, vec![log_type.clone()]);
+    let mut processed = Processed::default();
+    for record in Splitter::records(&payload, &StreamType::Lines) {
+        match record {
+            Ok(record) => processor.process(record, &payload, NOW, &mut processed),
+            Err(failure) => processed.failures.push(failure),
+        }
+    }
+    processed.failures.is_empty() && !processed.events.is_empty()
+}
+
+fn payload(raw: &str, log_types: Vec<LogType>) -> Payload {
     let bytes = Bytes::copy_from_slice(raw.as_bytes());
     let origin = Origin { source: "corpus".into(), source_label: "corpus".into(), key: "corpus".into(), place: None };
-    let payload = Payload { origin, bytes: bytes.clone(), received: NOW, log_types, head: None };
+    Payload { origin, bytes, received: NOW, log_types, head: None }
+}
+
+fn process(processor: &mut Processor, raw: &str, log_types: Vec<LogType>) -> Result<Event, Failure> {
+    let payload = payload(raw, log_types);
     let mut processed = Processed::default();
-    processor.process(Record::alone(0, bytes), &payload, NOW, &mut processed);
+    processor.process(Record::alone(0, payload.bytes.clone()), &payload, NOW, &mut processed);
     match processed.events.pop() {
         Some(event) => Ok(event),
         None => Err(processed.failures.pop().expect("a record becomes an event or a failure")),

@@ -34,7 +34,7 @@ impl Candidates {
         }
         let wanted = |log_type: &LogType| log_types.is_empty() || log_types.contains(log_type);
         let places = || plans.iter().enumerate().filter(|(_, plan)| wanted(&plan.log_type));
-        self.json = places().filter(|(_, plan)| plan.text.is_none()).map(|(place, _)| place).collect();
+        self.json = places().filter(|(_, plan)| plan.reads_json).map(|(place, _)| place).collect();
         self.text = places().filter(|(_, plan)| plan.text.is_some()).map(|(place, _)| place).collect();
         let is_known = |log_type: &LogType| plans.iter().any(|plan| plan.log_type == *log_type);
         self.unknown = log_types.iter().filter(|log_type| !is_known(log_type)).cloned().collect();

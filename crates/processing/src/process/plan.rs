@@ -17,6 +17,8 @@ use crate::time::TimeFormat;
 /// How records of one log type are read.
 pub(super) struct Plan {
     pub(super) log_type: LogType,
+    /// Whether JSON objects are records. Abbreviated ones are, whatever their source sends.
+    pub(super) reads_json: bool,
     pub(super) root: ObjectPlan,
     /// Required fields and validation rules at all depths: the more there are, the earlier the schema is tried.
     pub(super) strictness: usize,
@@ -112,9 +114,11 @@ impl Plan {
         let mut probe = probe(&schema.spec().fields, interner);
         if required == Required::Waived {
             probe.required.clear();
+            probe.keys.extend(root.fields.iter().filter_map(|field| field.renamed));
         }
         Self {
             log_type: schema.log_type().clone(),
+            reads_json: schema.spec().parser.is_none() || required == Required::Waived,
             root,
             strictness: compiler.strictness,
             probe,
@@ -178,10 +182,15 @@ impl Compiler<'_> {
         let places = || fields.iter().zip(0_u16..);
         let own = || places().filter(|(field, _)| field.derived.is_none());
         let numbered = own().map(|(field, place)| (self.interner.intern(&field.source), place));
+        // An abbreviated record may have been an event before: its fields then have the columns' names.
+        let renamed = own().filter(|(field, _)| self.required == Required::Waived && field.name != field.source);
+        let is_free = |(id, _): &(KeyId, u16)| numbered.clone().all(|(source, _)| source != *id);
+        let normal: Vec<_> =
+            renamed.map(|(field, place)| (self.interner.intern(&field.name), place)).filter(is_free).collect();
         let unnumbered = numbered.clone().filter(|(id, _)| *id == KeyId::NONE).map(|(_, place)| place).collect();
         let taken = places().filter(|(field, _)| field.name != field.source || field.derived.is_some());
         ObjectPlan {
-            by_key: KeyTable::new(numbered),
+            by_key: KeyTable::new(numbered.chain(normal)),
             has_renames: taken.clone().next().is_some(),
             names: KeyTable::new(taken.map(|(field, place)| (self.interner.intern(&field.name), place))),
             unnumbered,

@@ -346,6 +346,20 @@ fn numbers_tell_log_types_apart() {
 }
 
 #[test]
+fn an_abbreviated_record_may_have_been_an_event() {
+    let parser = "parser: {csv: {hasHeader: true}}";
+    let fields =
+        "  - {name: srcAddr, type: string, rename: {from: srcaddr}}\n  - {name: n, type: int, required: true}\n";
+    let yaml = format!("schema: Test.Flow\n{parser}\nfields:\n{fields}");
+    let (set, errors) = SchemaSet::load([("t.yml".to_owned(), yaml)]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut processor = Processor::relaxed(Arc::new(set), Interner::new());
+    for record in [r#"{"srcaddr":"::1"}"#, r#"{"srcAddr":"::1"}"#] {
+        assert_eq!(own(&mut processor, record), r#"{"srcAddr":"::1"}"#, "{record}");
+    }
+}
+
+#[test]
 fn a_full_interner_changes_nothing() {
     let fields = "  - {name: a.b, type: string, rename: {from: x}}\n  - {name: n, type: int, required: true}\n";
     let record = br#"{"x":"1","n":"2","@y":3,"a.b":4}"#;
