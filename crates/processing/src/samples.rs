@@ -2,15 +2,13 @@
 
 mod update;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde_json::Value as Json;
-use uncia_document::{Interner, Timestamp};
+use uncia_document::Timestamp;
 use uncia_model::{LogType, Origin, Payload, Record, fields};
 
 use crate::process::{Processed, Processor};
-use crate::schema::{Sample, Schema, SchemaSet};
+use crate::schema::{Sample, Schema};
 use crate::stream::{Splitter, StreamType};
 
 pub use update::{UpdateError, update_expected};
@@ -34,17 +32,16 @@ const OPTIONAL_FIELDS: &[&str] = &[fields::LOG_TYPE, fields::SCHEMA_VERSION];
 /// A parse time that no sample has as its event time.
 const PARSE_TIME: Timestamp = Timestamp::from_micros(4_102_444_800_000_000);
 
-/// Checks that the sample's record becomes the expected event, alone and among all log types.
-pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<(), SampleError> {
-    let mut processor = Processor::new(schemas.clone(), Interner::new());
+/// Checks that the sample's record becomes the expected event, alone and among all log types of the processor.
+pub fn check_sample(processor: &mut Processor, schema: &Schema, sample: &Sample) -> Result<(), SampleError> {
     let log_types = vec![schema.log_type().clone()];
-    let actual = comparable(event(&mut processor, schema, log_types, sample)?, &sample.expected);
+    let actual = comparable(event(processor, schema, log_types, sample)?, &sample.expected);
     let mut differences = Vec::new();
     compare("", &actual, &sample.expected, &mut differences);
     if !differences.is_empty() {
         return Err(SampleError::Different(differences));
     }
-    let among_all = self::event(&mut processor, schema, Vec::new(), sample)?;
+    let among_all = self::event(processor, schema, Vec::new(), sample)?;
     match among_all.get(fields::LOG_TYPE).and_then(Json::as_str) {
         Some(name) if name != schema.log_type().as_str() => Err(SampleError::OtherLogType(name.into())),
         _ => Ok(()),
@@ -52,10 +49,9 @@ pub fn check_sample(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) 
 }
 
 /// What the sample's record becomes, as its `expected` would say it.
-pub fn sample_event(schemas: &Arc<SchemaSet>, schema: &Schema, sample: &Sample) -> Result<Json, SampleError> {
-    let mut processor = Processor::new(schemas.clone(), Interner::new());
+pub fn sample_event(processor: &mut Processor, schema: &Schema, sample: &Sample) -> Result<Json, SampleError> {
     let log_types = vec![schema.log_type().clone()];
-    Ok(comparable(event(&mut processor, schema, log_types, sample)?, &sample.expected))
+    Ok(comparable(event(processor, schema, log_types, sample)?, &sample.expected))
 }
 
 /// The event without what depends on the run, and without what the expectation may leave out and does.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value as Json;
-use uncia_processing::{Sample, SampleError, Schema, SchemaSet, check_sample, sample_event, update_expected};
+use uncia_document::Interner;
+use uncia_processing::{Processor, Sample, SampleError, Schema, check_sample, sample_event, update_expected};
 
 use crate::commands::schema::report;
 use crate::config::Config;
@@ -24,9 +25,10 @@ pub(crate) fn test(config: &Config, paths: &[PathBuf], update: bool) -> Result<E
         named.extend(content::on_disk(path)?.into_iter().map(|(file, _)| file));
     }
     let is_meant = |schema: &&Arc<Schema>| paths.is_empty() || named.contains(schema.file());
+    let mut processor = Processor::new(schemas.clone(), Interner::new());
     let mut tested = Tested::default();
     for schema in schemas.iter().filter(is_meant) {
-        tested.schema(&schemas, schema, update)?;
+        tested.schema(&mut processor, schema, update)?;
     }
     let Tested { log_types, samples, wrong, updated } = tested;
     eprintln!("{samples} samples of {log_types} log types: {wrong} differ from what they expect");
@@ -46,14 +48,14 @@ struct Tested {
 }
 
 impl Tested {
-    fn schema(&mut self, schemas: &Arc<SchemaSet>, schema: &Schema, update: bool) -> Result<()> {
+    fn schema(&mut self, processor: &mut Processor, schema: &Schema, update: bool) -> Result<()> {
         self.log_types += 1;
         let mut changes = Vec::new();
         for sample in schema.samples() {
             self.samples += 1;
-            match check_sample(schemas, schema, sample) {
+            match check_sample(processor, schema, sample) {
                 Ok(()) => {}
-                Err(SampleError::Different(_)) if update => match sample_event(schemas, schema, sample) {
+                Err(SampleError::Different(_)) if update => match sample_event(processor, schema, sample) {
                     Ok(event) => changes.push((sample, event)),
                     Err(error) => self.wrong(schema, sample, &error),
                 },

@@ -1,11 +1,13 @@
 //! Every bundled schema loads, and every sample in it becomes the event it names.
 
-use uncia_processing::check_sample;
+use uncia_document::Interner;
+use uncia_processing::{Processor, check_sample};
 
 #[test]
 fn schemas_and_their_samples() {
     let (schemas, errors) = crate::load_content();
     let mut complaints: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let mut processor = Processor::new(schemas.clone(), Interner::new());
     let mut samples = 0;
     for schema in schemas.iter() {
         if schema.samples().is_empty() {
@@ -13,7 +15,7 @@ fn schemas_and_their_samples() {
         }
         for sample in schema.samples() {
             samples += 1;
-            if let Err(error) = check_sample(&schemas, schema, sample) {
+            if let Err(error) = check_sample(&mut processor, schema, sample) {
                 complaints.push(format!("{}:{}: sample `{}`: {error}", schema.file(), sample.line, sample.name));
             }
         }
