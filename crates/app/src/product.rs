@@ -83,7 +83,7 @@ impl Product {
         });
         let program = Program { destinations: known.collect(), ..Program::from(content) };
         let cache = Arc::new(StoreCache::new(self.store.clone()));
-        let log_types = content.rules.iter().filter(|rule| rule.runs()).flat_map(|rule| rule.log_types.clone());
+        let log_types = content.rules.iter().filter(|rule| rule.enabled).flat_map(|rule| rule.log_types.clone());
         let log_types: std::collections::HashSet<_> = log_types.collect();
         let detections = if log_types.is_empty() {
             None

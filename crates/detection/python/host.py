@@ -107,7 +107,6 @@ class Detection:
         self.matcher_name = "policy" if spec["kind"] == "policy" else "rule"
         self.module = None
         self.setup_error = None
-        self.passes = None
 
     def load(self):
         source = self.spec["module"]
@@ -119,21 +118,13 @@ class Detection:
         if not callable(module.__dict__.get(self.matcher_name)):
             raise AttributeError(f"detection [{self.id}] has no function '{self.matcher_name}'")
         self.module = module
-        if self.spec["filter"] is not None:
-            namespace = {"__name__": f"{self.id} filters"}
-            exec(compile(self.spec["filter"], "filters", "exec"), namespace)
-            self.passes = namespace["passes"]
 
     def function(self, name):
         found = self.module.__dict__.get(name)
         return found if callable(found) else None
 
     def matcher(self):
-        rule = self.function(self.matcher_name)
-        if self.passes is None:
-            return rule
-        passes = self.passes
-        return lambda event: passes(event) is True and rule(event)
+        return self.function(self.matcher_name)
 
     def check(self, function, value, kind, expected=None):
         if not isinstance(value, kind):

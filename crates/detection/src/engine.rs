@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uncia_model::{DetectionError, DetectionErrorKind, DetectionId, LogType, limits};
 
+use crate::native::Native;
 use crate::python::{
     Chunk, Evaluation, EvaluationStats, EventBatch, Found, FunctionError, Job, Judged, KeyValue, LaunchConfig,
     Launcher, Pool, PoolConfig, Program, Quarantine, TestCase, TestOutcome, TimeLimits, extension, interpreter,
@@ -73,6 +74,7 @@ pub struct Engine {
     pool: Pool,
     config: EngineConfig,
     places: HashMap<DetectionId, u32>,
+    native: Arc<Native>,
 }
 
 /// A chunk of events for one worker: at most this many …
@@ -106,7 +108,8 @@ impl Engine {
             quarantine: Quarantine::new(config.quarantine_deaths, config.quarantine_window),
         };
         let places = (0..).zip(&program.detections).map(|(index, detection)| (detection.id.clone(), index)).collect();
-        Ok(Self { pool: Pool::start(pool).await?, config, places })
+        let native = Arc::new(Native::new(&program));
+        Ok(Self { pool: Pool::start(pool).await?, config, places, native })
     }
 
     /// What was loaded.
@@ -144,12 +147,16 @@ impl Engine {
 
     /// The same for a part of a batch, without [`Self::standing_errors`].
     pub async fn evaluate_part(&self, batch: EventBatch) -> Evaluation {
-        if batch.events.is_empty() || self.program().judges_of(&batch.log_type).next().is_none() {
+        if batch.events.is_empty() {
             return Evaluation::default();
         }
-        let mut found = Vec::new();
+        let native = self.native.judge(&batch).await;
+        let mut found = native.found;
         let mut stats = EvaluationStats::default();
-        let replies: Vec<_> = self.chunks(batch).into_iter().map(|chunk| self.submit(chunk)).collect();
+        let mut replies = Vec::new();
+        if self.program().judges_of(&batch.log_type).next().is_some() {
+            replies.extend(self.chunks(batch, &native.rejected).into_iter().map(|chunk| self.submit(chunk)));
+        }
         for reply in replies {
             let Ok(judged) = reply.await else { continue };
             found.extend(judged.found);
@@ -173,12 +180,23 @@ impl Engine {
 
     /// Runs one unit test: all functions, mocks in place, with a cache of its own.
     pub async fn run_test(&self, case: TestCase) -> TestOutcome {
+        if let Some(simple) = self.native.simple(&case.detection) {
+            let outcome = self.native.test(simple, &case.event);
+            return outcome.unwrap_or_else(|error| not_run("ValueError", format!("the event is no JSON: {error}")));
+        }
         let Some(&index) = self.places.get(&case.detection) else {
             return not_run("LookupError", format!("detection [{}] is not loaded", case.detection));
         };
         let (reply, outcome) = oneshot::channel();
+        let event = case.event.clone();
         self.pool.submit(Job::Test { index, mocks: case.mocks, event: case.event, reply });
-        outcome.await.unwrap_or_else(|_| not_run("WorkerUnavailable", "the engine is shutting down".to_owned()))
+        let outcome = outcome.await;
+        let outcome =
+            outcome.unwrap_or_else(|_| not_run("WorkerUnavailable", "the engine is shutting down".to_owned()));
+        match self.program().detections.get(index as usize).map(|detection| &detection.filters) {
+            Some(filters) if !filters.is_empty() => self.native.filtered(filters, &event, outcome),
+            _ => outcome,
+        }
     }
 
     /// Ends the workers.
@@ -214,7 +232,7 @@ impl Engine {
     }
 
     /// Cuts a batch so that every worker gets some of it.
-    fn chunks(&self, batch: EventBatch) -> Vec<Chunk> {
+    fn chunks(&self, batch: EventBatch, rejected: &[(u32, u32)]) -> Vec<Chunk> {
         let share = batch.events.len().div_ceil(self.config.workers.max(1)).clamp(CHUNK_EVENTS_MIN, CHUNK_EVENTS);
         let mut chunks: Vec<Chunk> = Vec::new();
         let mut bytes = 0;
@@ -224,9 +242,15 @@ impl Engine {
                 Some(chunk) if chunk.events.len() < share && bytes <= CHUNK_BYTES => chunk.events.push(event),
                 _ => {
                     bytes = event.len();
-                    chunks.push(Chunk { log_type: batch.log_type.clone(), events: vec![event], offset: place });
+                    let (log_type, rejected) = (batch.log_type.clone(), Vec::new());
+                    chunks.push(Chunk { log_type, events: vec![event], offset: place, rejected });
                 }
             }
+        }
+        for chunk in &mut chunks {
+            let from = chunk.offset as u32;
+            let within = rejected.iter().filter_map(|&(event, detection)| Some((event.checked_sub(from)?, detection)));
+            chunk.rejected = within.filter(|(event, _)| (*event as usize) < chunk.events.len()).collect();
         }
         chunks
     }

@@ -6,19 +6,26 @@
 //! ```
 //!
 //! `content` reads YAML and Python in the layout of panther-analysis into the structs of `spec`; one broken file never
-//! stops the rest. `python` and `engine` run detections in worker processes of the system's `python3`. `testing` runs the
-//! unit tests that content carries. Nothing here knows of the lake or of alerts.
+//! stops the rest. `python` and `engine` run detections in worker processes of the system's `python3`; `simple` and `native`
+//! judge rules in YAML alone, and inline filters, without them; `correlation` evaluates other rules' signals. `testing` runs the unit tests that content carries. Nothing here knows of the lake or of alerts.
 
 mod content;
+mod correlation;
 mod engine;
+mod native;
 mod python;
+mod simple;
 mod spec;
 mod testing;
 
 pub use content::{Content, ContentProblem, ContentRoot, Weight};
+pub use correlation::{Correlated, CorrelationRule, Member, Signal};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use python::*;
-pub use spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec, TestSpec};
+pub use simple::{Expression, SimpleRule};
+pub use spec::{
+    AnalysisType, Cron, CronError, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec, Schedule, TestSpec,
+};
 pub use testing::{
     Conformance, DetectionReport, DetectionState, Filter, FilterError, Flip, Progress, Rendering, Tally, TestOptions,
     TestReport, TestResult, TestRow, TestRowError, TestRowResult, Verdict, flip_expectations, test_content,

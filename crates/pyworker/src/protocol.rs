@@ -6,7 +6,7 @@
 //! right behind it: what a worker finds is written before it moves on.
 
 /// Changes when frames or the page change.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// A hash of the extension's sources: a worker of another build is refused.
 pub(crate) const BUILD: &str = env!("UNCIA_EXTENSION_BUILD");
 /// Frames beyond this are a sign of a lost stream.
@@ -71,6 +71,8 @@ pub(crate) struct BatchHeader {
     pub(crate) resume: (u32, u32),
     /// Detections that shall not run.
     pub(crate) skip: Vec<u32>,
+    /// Pairs of event and detection that shall not run, ascending: filters have decided them.
+    pub(crate) rejected: Vec<(u32, u32)>,
     pub(crate) events: u32,
 }
 
@@ -84,6 +86,11 @@ impl BatchHeader {
         for detection in &self.skip {
             out.extend_from_slice(&detection.to_le_bytes());
         }
+        out.extend_from_slice(&(self.rejected.len() as u32).to_le_bytes());
+        for (event, detection) in &self.rejected {
+            out.extend_from_slice(&event.to_le_bytes());
+            out.extend_from_slice(&detection.to_le_bytes());
+        }
         out.extend_from_slice(&self.events.to_le_bytes());
     }
 
@@ -93,7 +100,10 @@ impl BatchHeader {
         let resume = (read_u32(bytes)?, read_u32(bytes)?);
         let count = read_u32(bytes)?;
         let skip = (0..count).map(|_| read_u32(bytes)).collect::<Option<_>>()?;
-        Some(Self { batch, log_type, resume, skip, events: read_u32(bytes)? })
+        let count = read_u32(bytes)?;
+        let mut pair = || Some((read_u32(bytes)?, read_u32(bytes)?));
+        let rejected = (0..count).map(|_| pair()).collect::<Option<_>>()?;
+        Some(Self { batch, log_type, resume, skip, rejected, events: read_u32(bytes)? })
     }
 }
 

@@ -164,7 +164,8 @@ impl<'py> Worker<'_, 'py> {
         let mut calls = 0;
         for place in candidates {
             let (detection, matcher) = &table.detections[place];
-            if (event, *detection) < header.resume || header.skip.contains(detection) {
+            let pair = (event, *detection);
+            if pair < header.resume || header.skip.contains(detection) || header.rejected.binary_search(&pair).is_ok() {
                 continue;
             }
             calls += 1;

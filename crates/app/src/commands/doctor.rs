@@ -33,7 +33,7 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
     findings.push((
         "detections",
         content.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(|content| {
-            let running = content.rules.iter().filter(|rule| rule.runs()).count();
+            let running = content.rules.iter().filter(|rule| rule.enabled).count();
             match content.invalid().next() {
                 Some(problem) => Err(anyhow::anyhow!("{problem}")),
                 None => Ok(format!("{} known, {running} judge events", content.rules.len())),

@@ -1,6 +1,7 @@
 //! A detection's YAML to its [`RuleSpec`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -9,6 +10,8 @@ use uncia_model::{DetectionId, LogType, Severity, limits};
 use super::fields::Fields;
 use super::keys;
 use super::yaml::{Node, Yaml};
+use crate::correlation::{read_correlation, read_outputs};
+use crate::simple::{self, Expression};
 use crate::spec::{AnalysisType, Logic, RuleSpec, TestSpec};
 use crate::{Mock, PythonSource};
 
@@ -51,7 +54,7 @@ pub(super) fn read(
         }
         _ => true,
     };
-    let logic = logic(kind, fields, python);
+    let logic = logic(kind, node, fields, python);
     let mut tags = fields.set("Tags", true);
     tags.sort();
     let spec = RuleSpec {
@@ -59,7 +62,7 @@ pub(super) fn read(
         analysis_type: kind,
         file: file.to_owned(),
         base: None,
-        dedup_period_minutes: dedup_period(fields),
+        dedup_period_minutes: dedup_period(fields, logic.as_ref()),
         threshold: threshold(fields),
         create_alert: fields.flag("CreateAlert").unwrap_or(true),
         display_name: fields.text("DisplayName").unwrap_or_default(),
@@ -72,7 +75,7 @@ pub(super) fn read(
         reports: reports(fields),
         summary_attributes: fields.set("SummaryAttributes", false),
         tests: tests(kind, fields),
-        held_back: held_back(kind, fields),
+        filters: filters(kind, fields),
         log_types: judged.iter().map(LogType::new).collect(),
         written: node.clone(),
         enabled: enabled?,
@@ -92,13 +95,13 @@ fn severity(fields: &mut Fields<'_>) -> Option<Severity> {
     severity
 }
 
-fn logic(kind: AnalysisType, fields: &mut Fields<'_>, python: ReadPython<'_>) -> Option<Logic> {
+fn logic(kind: AnalysisType, node: &Node, fields: &mut Fields<'_>, python: ReadPython<'_>) -> Option<Logic> {
     if kind == AnalysisType::CorrelationRule {
         if fields.node("Detection").is_none() {
             fields.missing("Detection", "the sequence or the group that the rule looks for");
             return None;
         }
-        return Some(Logic::NotYet("correlation rules are not run yet".to_owned()));
+        return read_correlation(fields).map(|rule| Logic::Correlation(Arc::new(rule)));
     }
     let simple = fields.node("Detection").is_some();
     match (fields.text("Filename"), simple) {
@@ -110,7 +113,7 @@ fn logic(kind: AnalysisType, fields: &mut Fields<'_>, python: ReadPython<'_>) ->
                 None
             }
         },
-        (None, true) => Some(Logic::NotYet("rules written in YAML alone are not run yet".to_owned())),
+        (None, true) => simple_rule(node, fields),
         (Some(_), true) => {
             let line = fields.line_of("Detection");
             fields.wrong(line, "`Filename` and `Detection` exclude each other; keep the one that decides");
@@ -123,7 +126,11 @@ fn logic(kind: AnalysisType, fields: &mut Fields<'_>, python: ReadPython<'_>) ->
     }
 }
 
-fn dedup_period(fields: &mut Fields<'_>) -> u32 {
+/// Windows of a correlation rule's evaluations overlap: what it finds again belongs to the alert that it has made.
+fn dedup_period(fields: &mut Fields<'_>, logic: Option<&Logic>) -> u32 {
+    if let Some(Logic::Correlation(rule)) = logic {
+        return u32::try_from(rule.lookback_minutes).unwrap_or(u32::MAX).max(DEFAULT_DEDUP_MINUTES);
+    }
     let line = fields.line_of("DedupPeriodMinutes");
     match fields.whole("DedupPeriodMinutes") {
         None => DEFAULT_DEDUP_MINUTES,
@@ -154,25 +161,25 @@ fn reports(fields: &mut Fields<'_>) -> BTreeMap<String, Vec<String>> {
     reports
 }
 
-/// Filters that say nothing (`All: []`) hold nothing back.
-fn held_back(kind: AnalysisType, fields: &mut Fields<'_>) -> Option<String> {
-    if kind != AnalysisType::Rule {
-        return None;
+/// Match expressions; none of them is used if one of them is wrong.
+fn simple_rule(node: &Node, fields: &mut Fields<'_>) -> Option<Logic> {
+    let mut complaints = Vec::new();
+    let rule = simple::read_rule(node, &mut complaints);
+    if complaints.is_empty() {
+        return Some(Logic::Simple(Arc::new(rule)));
     }
-    let says_nothing = |node: &Node| {
-        let Yaml::Map(pairs) = &node.yaml else { return false };
-        pairs.iter().all(|(key, value)| {
-            matches!(key.text.as_str(), "All" | "Any")
-                && (value.yaml == Yaml::Null || value.yaml == Yaml::List(Vec::new()))
-        })
-    };
-    if fields.list("InlineFilters").iter().all(says_nothing) {
-        return None;
-    }
-    let reason = "inline filters are not applied yet, so the rule can be tested but does not judge events";
-    let line = fields.line_of("InlineFilters");
-    fields.warn(line, reason);
-    Some(reason.to_owned())
+    complaints.into_iter().for_each(|(line, message)| fields.wrong(line, message));
+    None
+}
+
+/// A filter that cannot be read would let through what it was to hold back, so that the file is invalid; the rule itself
+/// goes on without it, since a rule that sees too much is better than none.
+fn filters(kind: AnalysisType, fields: &mut Fields<'_>) -> Arc<[Expression]> {
+    let Some(node) = fields.node("InlineFilters").filter(|_| kind == AnalysisType::Rule) else { return Arc::default() };
+    let mut complaints = Vec::new();
+    let filters = simple::read_filters(node, &mut complaints);
+    complaints.into_iter().for_each(|(line, message)| fields.wrong(line, message));
+    filters.into()
 }
 
 fn tests(kind: AnalysisType, fields: &mut Fields<'_>) -> Vec<TestSpec> {
@@ -216,11 +223,19 @@ fn test(kind: AnalysisType, line: usize, fields: &mut Fields<'_>) -> Option<Test
         fields.wrong(line, format!("`{key}` must be a mapping, as events are"));
         return None;
     }
+    let correlation = match input.filter(|_| kind == AnalysisType::CorrelationRule).map(read_outputs).transpose() {
+        Ok(outputs) => outputs,
+        Err((line, message)) => {
+            fields.wrong(line, message);
+            return None;
+        }
+    };
     let mut destinations = fields.texts("ExpectedDestinations");
     destinations.sort();
     Some(TestSpec {
         line,
         event: Bytes::from(event.to_string()),
+        correlation,
         mocks: mocks(fields),
         expected_destinations: fields.node("ExpectedDestinations").map(|_| destinations),
         name: name?,

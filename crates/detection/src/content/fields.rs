@@ -5,7 +5,7 @@ use super::problem::{ContentProblem, Weight};
 use super::yaml::{Key, Node, Yaml};
 
 /// The pairs of a mapping and a place for problems.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     pairs: &'a [(Key, Node)],
     line: usize,
     /// What the mapping is called in messages; empty for the file itself.
@@ -17,7 +17,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// `None`, with a problem noted, if the node is no mapping.
-    pub(super) fn of(
+    pub(crate) fn of(
         node: &'a Node,
         part: &str,
         file: &'a str,
@@ -33,19 +33,19 @@ impl<'a> Fields<'a> {
         Some(Self { pairs, line: node.line, part: part.to_owned(), file, id, problems })
     }
 
-    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
+    pub(crate) fn node(&self, key: &str) -> Option<&'a Node> {
         let found = self.pairs.iter().find(|(name, _)| name.text == key).map(|(_, node)| node)?;
         (found.yaml != Yaml::Null).then_some(found)
     }
 
     /// Notes that a key's value does not fit.
-    pub(super) fn wrong(&mut self, line: usize, message: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, line: usize, message: impl Into<String>) {
         let message = message.into();
         let message = if self.part.is_empty() { message } else { format!("{}: {message}", self.part) };
         self.problems.push(problem(self.file, self.id, line, message));
     }
 
-    pub(super) fn warn(&mut self, line: usize, message: impl Into<String>) {
+    pub(crate) fn warn(&mut self, line: usize, message: impl Into<String>) {
         self.wrong(line, message);
         if let Some(last) = self.problems.last_mut() {
             last.weight = Weight::Warning;
@@ -60,11 +60,11 @@ impl<'a> Fields<'a> {
         self.wrong(node.line, format!("`{key}` must be {wanted}, found {found}"));
     }
 
-    pub(super) fn missing(&mut self, key: &str, wanted: &str) {
+    pub(crate) fn missing(&mut self, key: &str, wanted: &str) {
         self.wrong(self.line, format!("`{key}` is missing; add {wanted}"));
     }
 
-    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
         let node = self.node(key)?;
         if let Yaml::Text(text) = &node.yaml {
             return Some(text.clone());
@@ -74,7 +74,7 @@ impl<'a> Fields<'a> {
         node.scalar_text()
     }
 
-    pub(super) fn required_text(&mut self, key: &str) -> Option<String> {
+    pub(crate) fn required_text(&mut self, key: &str) -> Option<String> {
         let text = self.text(key).filter(|text| !text.trim().is_empty());
         if text.is_none() {
             self.missing(key, "it with some text");
@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
         text
     }
 
-    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
         let node = self.node(key)?;
         if let Yaml::Bool(value) = node.yaml {
             return Some(value);
@@ -91,14 +91,14 @@ impl<'a> Fields<'a> {
         None
     }
 
-    pub(super) fn required_flag(&mut self, key: &str) -> Option<bool> {
+    pub(crate) fn required_flag(&mut self, key: &str) -> Option<bool> {
         if self.node(key).is_none() {
             self.missing(key, &format!("`{key}: true` or `{key}: false`"));
         }
         self.flag(key)
     }
 
-    pub(super) fn whole(&mut self, key: &str) -> Option<u64> {
+    pub(crate) fn whole(&mut self, key: &str) -> Option<u64> {
         let node = self.node(key)?;
         let value = match &node.yaml {
             Yaml::Int(digits) => digits.parse().ok(),
@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    pub(super) fn list(&mut self, key: &str) -> &'a [Node] {
+    pub(crate) fn list(&mut self, key: &str) -> &'a [Node] {
         let Some(node) = self.node(key) else { return &[] };
         if let Yaml::List(items) = &node.yaml {
             return items;
@@ -120,7 +120,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts; numbers count as their text.
-    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+    pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
         let mut texts = Vec::new();
         for item in self.list(key) {
             match item.scalar_text() {
@@ -132,7 +132,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts without doubles.
-    pub(super) fn set(&mut self, key: &str, ignoring_case: bool) -> Vec<String> {
+    pub(crate) fn set(&mut self, key: &str, ignoring_case: bool) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         let line = self.node(key).map_or(self.line, |node| node.line);
         for text in self.texts(key) {
@@ -146,7 +146,7 @@ impl<'a> Fields<'a> {
         texts
     }
 
-    pub(super) fn pairs(&mut self, key: &str) -> &'a [(Key, Node)] {
+    pub(crate) fn pairs(&mut self, key: &str) -> &'a [(Key, Node)] {
         let Some(node) = self.node(key) else { return &[] };
         if let Yaml::Map(pairs) = &node.yaml {
             return pairs;
@@ -156,7 +156,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes keys that are not known, with the likeliest one that is.
-    pub(super) fn only(&mut self, known: &[&[&str]]) {
+    pub(crate) fn only(&mut self, known: &[&[&str]]) {
         for (key, _) in self.pairs {
             if known.iter().any(|part| part.contains(&key.text.as_str())) {
                 continue;
@@ -173,17 +173,17 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields of a mapping inside this one.
-    pub(super) fn inner<'b>(&'b mut self, node: &'b Node, part: &str) -> Option<Fields<'b>> {
+    pub(crate) fn inner<'b>(&'b mut self, node: &'b Node, part: &str) -> Option<Fields<'b>> {
         let part = if self.part.is_empty() { part.to_owned() } else { format!("{}: {part}", self.part) };
         Fields::of(node, &part, self.file, self.id, self.problems)
     }
 
-    pub(super) fn line_of(&self, key: &str) -> usize {
+    pub(crate) fn line_of(&self, key: &str) -> usize {
         self.node(key).map_or(self.line, |node| node.line)
     }
 }
 
-pub(super) fn problem(file: &str, id: Option<&str>, line: usize, message: String) -> ContentProblem {
+pub(crate) fn problem(file: &str, id: Option<&str>, line: usize, message: String) -> ContentProblem {
     let line = (line > 0).then_some(line);
     ContentProblem { weight: Weight::Invalid, file: file.to_owned(), line, id: id.map(str::to_owned), message }
 }

@@ -23,6 +23,8 @@ pub struct Content {
     /// Queries, lookup tables, packs and prompts: known, but not used yet.
     pub others: Vec<OtherItem>,
     pub problems: Vec<ContentProblem>,
+    /// Derived rules that were left out, because their base is not there.
+    pub without_base: usize,
 }
 
 enum Item {
@@ -170,16 +172,22 @@ impl Content {
     fn derive(&mut self, derived: Derived) {
         let Derived { id, base, file, node } = derived;
         let line = node.get("BaseDetection").map_or(0, |node| node.line);
-        let found = self.rules.iter().find(|rule| rule.id.as_str() == base && rule.base.is_none());
+        let is_base = |rule: &&RuleSpec| {
+            rule.id.as_str() == base && rule.base.is_none() && rule.analysis_type == AnalysisType::Rule
+        };
+        let found = self.rules.iter().find(is_base);
         let Some(found) = found.cloned() else {
-            let message = format!("its base `{base}` is not among the loaded rules, or is itself derived");
-            self.problems.push(problem(&file, Some(&id), line, message));
+            let message =
+                format!("its base `{base}` is not among the loaded rules, or is itself derived; it is left out");
+            let warning = problem(&file, Some(&id), line, message);
+            self.problems.push(ContentProblem { weight: Weight::Warning, ..warning });
+            self.without_base += 1;
             return;
         };
         let merged = merged(&found.written, &node);
         let python = |_: &str| match &found.logic {
             Logic::Python(source) => Ok(source.clone()),
-            Logic::NotYet(reason) => Err(reason.clone()),
+            _ => Err("its base has no Python file".to_owned()),
         };
         let Some(mut fields) = Fields::of(&merged, "", &file, Some(&id), &mut self.problems) else { return };
         let spec = detection::read(AnalysisType::Rule, &id, &file, &merged, &mut fields, &python);

@@ -1,13 +1,14 @@
 //! Reading content in the layout of panther-analysis: YAML beside Python, many files, none of which can stop the rest.
 
 mod detection;
-mod fields;
+pub(crate) mod fields;
 mod keys;
 mod load;
 mod problem;
 mod program;
 mod root;
 mod scalar;
+pub(crate) mod schedule;
 mod supporting;
 pub(crate) mod yaml;
 

@@ -21,6 +21,8 @@ pub(crate) struct Chunk {
     pub(crate) events: Vec<Bytes>,
     /// The place of the first event in the batch.
     pub(crate) offset: usize,
+    /// Pairs that filters have decided, ascending, by the event's place in the chunk.
+    pub(crate) rejected: Vec<(u32, u32)>,
 }
 
 /// What was found in a chunk, with the detections' places in the program.
@@ -77,6 +79,7 @@ async fn run(
         log_type: chunk.log_type.as_str().to_owned(),
         resume: progress.resume,
         skip: shared.quarantine.closed(),
+        rejected: chunk.rejected.clone(),
         events: chunk.events.len() as u32,
     };
     let mut payload = Vec::with_capacity(chunk.events.iter().map(|event| event.len() + 4).sum::<usize>() + 64);

@@ -30,4 +30,5 @@ pub use outcome::{
 };
 pub use program::{
     DataModelMapping, DetectionKind, KnownDestination, Program, ProgramDataModel, ProgramDetection, PythonSource,
+    SimpleDetection,
 };

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uncia_model::{DetectionError, DetectionId, LogType, Match};
 
+use crate::simple::NotAnAddress;
+
 /// Events of one log type in their normal form, as JSON.
 #[derive(Clone, Debug)]
 pub struct EventBatch {
@@ -82,6 +84,13 @@ pub struct FunctionError {
     pub message: String,
     /// `file.py, line N, in fn` of the last frame, empty without a traceback.
     pub place: String,
+}
+
+impl FunctionError {
+    /// What a filter raises, in Python's words.
+    pub(crate) fn of_filter(error: &NotAnAddress) -> Self {
+        Self { exception: "ValueError".to_owned(), message: error.to_string(), place: "InlineFilters".to_owned() }
+    }
 }
 
 /// In one line: `KeyError: 'x' (rule.py, line 3, in rule)`.

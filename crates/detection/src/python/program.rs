@@ -2,8 +2,12 @@
 //!
 //! The engine knows nothing of YAML. `content` reads files and makes a [`Program`]; a test can write one by hand.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use uncia_model::{DestinationId, DetectionId, LogType, Severity};
+
+use crate::simple::{Expression, Facts, SimpleRule};
 
 /// Everything that a worker imports, in the order in which it is imported.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -11,6 +15,9 @@ pub struct Program {
     pub globals: Vec<PythonSource>,
     pub data_models: Vec<ProgramDataModel>,
     pub detections: Vec<ProgramDetection>,
+    /// Detections that the main process judges itself.
+    #[serde(skip)]
+    pub simple: Vec<SimpleDetection>,
     /// What `destinations()` may name.
     pub destinations: Vec<KnownDestination>,
 }
@@ -68,8 +75,9 @@ pub struct ProgramDetection {
     pub description: String,
     pub reference: String,
     pub runbook: String,
-    /// Python source that defines `passes(event) -> bool`, the inline filters: a rule is asked only if it is true.
-    pub filter: Option<String>,
+    /// Inline filters: a rule is asked only if all let the event pass. The main process judges them.
+    #[serde(skip)]
+    pub filters: Arc<[Expression]>,
 }
 
 impl Program {
@@ -97,7 +105,36 @@ impl ProgramDetection {
             description: String::new(),
             reference: String::new(),
             runbook: String::new(),
-            filter: None,
+            filters: Arc::default(),
+        }
+    }
+}
+
+/// One detection in YAML alone.
+#[derive(Clone, Debug)]
+pub struct SimpleDetection {
+    pub id: DetectionId,
+    pub kind: DetectionKind,
+    pub logic: Arc<SimpleRule>,
+    pub filters: Arc<[Expression]>,
+    pub log_types: Vec<LogType>,
+    pub enabled: bool,
+    pub severity: Severity,
+    pub display_name: String,
+    pub description: String,
+    pub reference: String,
+    pub runbook: String,
+}
+
+impl SimpleDetection {
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            id: &self.id,
+            display_name: &self.display_name,
+            severity: self.severity,
+            description: &self.description,
+            reference: &self.reference,
+            runbook: &self.runbook,
         }
     }
 }

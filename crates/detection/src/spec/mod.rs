@@ -2,6 +2,8 @@
 
 mod item;
 mod rule;
+mod schedule;
 
 pub use item::{AnalysisType, DataModelSpec, GlobalSpec, OtherItem};
 pub use rule::{Logic, RuleSpec, TestSpec};
+pub use schedule::{Cron, CronError, Schedule};

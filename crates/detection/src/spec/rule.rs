@@ -1,12 +1,15 @@
 //! Detections: rules, scheduled rules, policies and correlation rules with everything their YAML says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use uncia_model::{AlertKind, DetectionId, LogType, Severity};
 
 use super::AnalysisType;
 use crate::content::yaml::Node;
+use crate::correlation::{CorrelationRule, CorrelationTest};
+use crate::simple::{Expression, SimpleRule};
 use crate::{Mock, PythonSource};
 
 /// One detection: its YAML, defaults applied, and its Python.
@@ -43,8 +46,8 @@ pub struct RuleSpec {
     pub reports: BTreeMap<String, Vec<String>>,
     pub summary_attributes: Vec<String>,
     pub tests: Vec<TestSpec>,
-    /// Why it does not judge events although it can be tested.
-    pub held_back: Option<String>,
+    /// Inline filters: all must let an event pass before the rule is asked.
+    pub filters: Arc<[Expression]>,
     /// The YAML as written, for filters by any key.
     pub(crate) written: Node,
 }
@@ -53,8 +56,10 @@ pub struct RuleSpec {
 #[derive(Clone, Debug)]
 pub enum Logic {
     Python(PythonSource),
-    /// Known and kept, but it cannot run yet; the reason is for people.
-    NotYet(String),
+    /// Match expressions in its YAML.
+    Simple(Arc<SimpleRule>),
+    /// A group or a sequence of other rules' signals.
+    Correlation(Arc<CorrelationRule>),
 }
 
 /// One unit test.
@@ -63,8 +68,9 @@ pub struct TestSpec {
     pub name: String,
     pub line: usize,
     pub expected: bool,
-    /// The event or resource as JSON text; what a correlation rule gets for its signals.
+    /// The event or resource as JSON text; of a correlation rule what it gets for its signals.
     pub event: Bytes,
+    pub(crate) correlation: Option<CorrelationTest>,
     pub mocks: Vec<Mock>,
     /// Sorted; `Some` of an empty list means that nothing is to be delivered.
     pub expected_destinations: Option<Vec<String>>,
@@ -77,12 +83,6 @@ impl RuleSpec {
         if self.display_name.is_empty() { self.id.as_str() } else { &self.display_name }
     }
 
-    /// Whether it judges events: enabled, with logic that runs.
-    #[must_use]
-    pub fn runs(&self) -> bool {
-        self.enabled && self.held_back.is_none() && matches!(self.logic, Logic::Python(_))
-    }
-
     /// The kind of the alerts that its matches make.
     #[must_use]
     pub fn alert_kind(&self) -> AlertKind {
@@ -90,15 +90,6 @@ impl RuleSpec {
             AnalysisType::ScheduledRule => AlertKind::ScheduledRule,
             AnalysisType::Policy => AlertKind::Policy,
             _ => AlertKind::Rule,
-        }
-    }
-
-    /// Why its tests cannot run, if so.
-    #[must_use]
-    pub fn not_yet(&self) -> Option<&str> {
-        match &self.logic {
-            Logic::Python(_) => None,
-            Logic::NotYet(reason) => Some(reason),
         }
     }
 }

@@ -56,10 +56,7 @@ impl TestReport {
 }
 
 fn row<'a>(detection: &'a DetectionReport, test: &'a TestResult) -> TestRow<'a> {
-    let mut result = test.outcome.as_ref().map(result).unwrap_or_default();
-    if let Verdict::NotRun(reason) = &test.verdict {
-        result.errors.push(TestRowError { function: None, exception: "NotRun", message: reason, place: "" });
-    }
+    let result = test.outcome.as_ref().map(result).unwrap_or_default();
     TestRow {
         detection: &detection.id,
         analysis_type: detection.analysis_type.as_str(),

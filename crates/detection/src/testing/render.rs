@@ -1,6 +1,5 @@
 //! A test run as a person reads it, in the shape that users of Panther's tool know.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -41,9 +40,6 @@ impl Rendering {
             DetectionState::Invalid(reason) if !detection.tests.iter().any(|test| says(test, reason)) => {
                 line(&mut text, 1, &format!("[{}] {reason}", self.paint("INVALID", 31)));
             }
-            DetectionState::NotRun(reason) if detection.tests.is_empty() => {
-                line(&mut text, 1, &format!("[{}] {reason}", self.paint("NOT RUN", 33)));
-            }
             _ => {}
         }
         text.push('\n');
@@ -52,10 +48,6 @@ impl Rendering {
 
     fn test(self, text: &mut String, test: &TestResult) {
         let failed: &[String] = match &test.verdict {
-            Verdict::NotRun(reason) => {
-                line(text, 1, &format!("[{}] {} ({reason})", self.paint("NOT RUN", 33), test.name));
-                return;
-            }
             Verdict::Passed => &[],
             Verdict::Failed(functions) => functions,
         };
@@ -77,18 +69,10 @@ impl Rendering {
         }
     }
 
-    /// What comes after the detections: what was not run, failed and is invalid, and the counts.
+    /// What comes after the detections: what failed and is invalid, and the counts.
     #[must_use]
     pub fn summary(self, report: &TestReport, path: &str) -> String {
         let mut text = String::new();
-        let mut not_run: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for detection in &report.detections {
-            if let DetectionState::NotRun(reason) = &detection.state {
-                not_run.entry(reason).or_default().push(detection.id.as_str());
-            }
-        }
-        let not_run = not_run.into_iter().map(|(reason, ids)| (format!("{} {reason}", ids.len()), ids.join(", ")));
-        block(&mut text, "Not Run Summary", not_run);
         block(&mut text, "Failed Tests Summary", report.detections.iter().filter_map(failures));
         let invalid = report.detections.iter().filter_map(|detection| match &detection.state {
             DetectionState::Invalid(reason) => Some((detection.id.to_string(), reason.clone())),
@@ -103,7 +87,7 @@ impl Rendering {
         for (name, value) in [
             ("Path", path.to_owned()),
             ("Passed", count.to_string()),
-            ("Not run", report.count(DetectionState::is_not_run).to_string()),
+            ("Skipped", report.skipped.to_string()),
             ("Failed", report.count(DetectionState::is_failed).to_string()),
             ("Invalid", report.invalid().to_string()),
         ] {

@@ -13,6 +13,8 @@ use crate::spec::AnalysisType;
 pub struct TestReport {
     pub detections: Vec<DetectionReport>,
     pub problems: Vec<ContentProblem>,
+    /// Detections that were not tested: disabled ones if so asked, derived ones without their base.
+    pub skipped: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -31,8 +33,6 @@ pub enum DetectionState {
     Passed,
     /// A test failed, or there are too few; what else there is to say.
     Failed(Vec<String>),
-    /// It cannot run yet, and why.
-    NotRun(String),
     /// It cannot be loaded, or its file is not valid.
     Invalid(String),
 }
@@ -53,7 +53,6 @@ pub enum Verdict {
     Passed,
     /// The functions that did not do as expected.
     Failed(Vec<String>),
-    NotRun(String),
 }
 
 impl TestReport {
@@ -94,11 +93,6 @@ impl DetectionState {
     #[must_use]
     pub fn is_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
-    }
-
-    #[must_use]
-    pub fn is_not_run(&self) -> bool {
-        matches!(self, Self::NotRun(_))
     }
 
     #[must_use]

@@ -9,8 +9,8 @@ use super::filter::Filter;
 use super::report::{DetectionReport, DetectionState, TestReport, TestResult, Verdict};
 use super::verdict;
 use crate::content::{Content, Weight};
-use crate::spec::{RuleSpec, TestSpec};
-use crate::{Engine, TestCase, TestOutcome};
+use crate::spec::{Logic, RuleSpec, TestSpec};
+use crate::{CorrelationRule, Engine, TestCase, TestOutcome};
 
 /// What to test and what to ask of it.
 #[derive(Clone, Debug)]
@@ -50,10 +50,10 @@ pub async fn test_content(
         options.filters.iter().all(|filter| filter.admits(rule)) && (rule.enabled || !options.skip_disabled)
     };
     let rules: Vec<&RuleSpec> = content.rules.iter().filter(admitted).collect();
-    let cases: Vec<TestCase> = rules.iter().flat_map(|rule| cases(rule, options)).collect();
+    let cases: Vec<Case<'_>> = rules.iter().flat_map(|rule| cases(rule, options)).collect();
     let total = cases.len();
     let mut outcomes = Vec::with_capacity(total);
-    let mut running = futures::stream::iter(cases).map(|case| engine.run_test(case)).buffered(options.at_once.max(1));
+    let mut running = futures::stream::iter(cases).map(|case| run_case(engine, case)).buffered(options.at_once.max(1));
     while let Some(outcome) = running.next().await {
         outcomes.push(outcome);
         progress(Progress { done: outcomes.len(), total });
@@ -63,7 +63,10 @@ pub async fn test_content(
     let mut outcomes = outcomes.into_iter();
     let unloadable = engine.setup_errors().into_iter().map(|(id, error)| (id, error.to_string())).collect();
     let detections = rules.into_iter().map(|rule| report_of(rule, &mut outcomes, &unloadable, options)).collect();
-    let mut report = TestReport { detections, problems: content.problems.clone() };
+    let by_filter = |rule: &&RuleSpec| options.filters.iter().all(|filter| filter.admits(rule));
+    let disabled = content.rules.iter().filter(by_filter).filter(|rule| !rule.enabled && options.skip_disabled).count();
+    let skipped = disabled + content.without_base;
+    let mut report = TestReport { detections, problems: content.problems.clone(), skipped };
     mark_invalid(&mut report);
     report
 }
@@ -73,13 +76,27 @@ fn chosen<'a>(rule: &'a RuleSpec, options: &'a TestOptions) -> impl Iterator<Ite
     rule.tests.iter().enumerate().filter(move |(_, test)| wanted(test))
 }
 
-fn cases(rule: &RuleSpec, options: &TestOptions) -> Vec<TestCase> {
-    if rule.not_yet().is_some() {
-        return Vec::new();
+/// A test and who runs it.
+enum Case<'a> {
+    Engine(TestCase),
+    Correlation(&'a CorrelationRule, &'a TestSpec),
+}
+
+fn cases<'a>(rule: &'a RuleSpec, options: &'a TestOptions) -> impl Iterator<Item = Case<'a>> {
+    chosen(rule, options).map(|(_, test)| match &rule.logic {
+        Logic::Correlation(correlation) => Case::Correlation(correlation, test),
+        Logic::Python(_) | Logic::Simple(_) => {
+            let (event, mocks) = (test.event.clone(), test.mocks.clone());
+            Case::Engine(TestCase { detection: rule.id.clone(), event, mocks })
+        }
+    })
+}
+
+async fn run_case(engine: &Engine, case: Case<'_>) -> TestOutcome {
+    match case {
+        Case::Engine(case) => engine.run_test(case).await,
+        Case::Correlation(rule, test) => rule.test(&test.correlation.clone().unwrap_or_default()),
     }
-    let case =
-        |test: &TestSpec| TestCase { detection: rule.id.clone(), event: test.event.clone(), mocks: test.mocks.clone() };
-    chosen(rule, options).map(|(_, test)| case(test)).collect()
 }
 
 fn report_of(
@@ -90,16 +107,11 @@ fn report_of(
 ) -> DetectionReport {
     let mut tests = Vec::new();
     for (index, test) in chosen(rule, options) {
-        let (verdict, outcome) = match rule.not_yet() {
-            Some(reason) => (Verdict::NotRun(reason.to_owned()), None),
-            None => {
-                let outcome = outcomes.next().unwrap_or_default();
-                let failed = verdict::failures(rule.analysis_type, test, &outcome);
-                let verdict = if failed.is_empty() { Verdict::Passed } else { Verdict::Failed(failed) };
-                (verdict, Some(outcome))
-            }
-        };
-        tests.push(TestResult { name: test.name.clone(), index, expected: test.expected, verdict, outcome });
+        let outcome = outcomes.next().unwrap_or_default();
+        let failed = verdict::failures(rule.analysis_type, test, &outcome);
+        let verdict = if failed.is_empty() { Verdict::Passed } else { Verdict::Failed(failed) };
+        let (name, expected) = (test.name.clone(), test.expected);
+        tests.push(TestResult { name, index, expected, verdict, outcome: Some(outcome) });
     }
     let state = state_of(rule, &tests, unloadable, options);
     DetectionReport {
@@ -118,9 +130,6 @@ fn state_of(
     unloadable: &HashMap<DetectionId, String>,
     options: &TestOptions,
 ) -> DetectionState {
-    if let Some(reason) = rule.not_yet() {
-        return DetectionState::NotRun(reason.to_owned());
-    }
     if let Some(error) = unloadable.get(&rule.id) {
         return DetectionState::Invalid(error.clone());
     }

@@ -93,6 +93,7 @@ mod tests {
                 line: 1,
                 expected,
                 event: bytes::Bytes::new(),
+                correlation: None,
                 mocks: Vec::new(),
                 expected_destinations: None,
             };

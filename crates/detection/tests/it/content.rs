@@ -88,7 +88,7 @@ fn one_broken_file_never_stops_the_rest() {
     rules/tests.yml:8: H: test `x`: `ExpectedResult` is missing; add `ExpectedResult: true` or `ExpectedResult: false`
     rules/types.yml:8: B: `Treshold` is no known key; did you mean `Threshold`?
     rules/types.yml:7: B: `Threshold` must be a whole number from 0, found the text `many`
-    rules/derived.yml:3: I: its base `Nowhere` is not among the loaded rules, or is itself derived
+    rules/derived.yml:3: I: its base `Nowhere` is not among the loaded rules, or is itself derived; it is left out
     ");
     let ids: Vec<&str> = content.rules.iter().map(|rule| rule.id.as_str()).collect();
     assert_eq!(ids, ["Vendor.Thing", "H", "B"]);
@@ -121,38 +121,38 @@ fn a_derived_rule_takes_what_it_does_not_say() {
 }
 
 #[test]
-fn what_cannot_run_yet_says_so() {
+fn every_kind_of_logic() {
+    let simple = "AnalysisType: rule\nRuleID: S\nEnabled: true\nSeverity: Low\nLogTypes: [X]\n";
+    let correlation =
+        "AnalysisType: correlation_rule\nRuleID: C\nEnabled: true\nSeverity: Low\nDetection:\n  - Group:\n";
     let content = Content::load([root(&[
-        (
-            "rules/simple.yml",
-            "AnalysisType: rule\nRuleID: S\nEnabled: true\nSeverity: Low\nLogTypes: [X]\n\
-             Detection: [{Key: a, Condition: Exists}]\n",
-        ),
+        ("rules/simple.yml", &format!("{simple}Detection: [{{Key: a, Condition: Exists}}]\n")),
+        ("rules/bad.yml", &format!("{}Detection: [{{Key: a, Condition: Exist}}]\n", simple.replace(": S", ": B"))),
         (
             "correlation_rules/c.yml",
-            "AnalysisType: correlation_rule\nRuleID: C\nEnabled: true\nSeverity: Low\nDetection: [{Group: []}]\n\
-             Tests: [{Name: t, ExpectedResult: true, RuleOutputs: [{ID: a}]}]\n",
+            &format!(
+                "{correlation}      - {{ID: a, RuleID: S}}\n      - {{RuleID: T, Absence: true}}\n    \
+                 Schedule: {{RateMinutes: 60, TimeoutMinutes: 1}}\n    LookbackWindowMinutes: 90\n\
+                 Tests: [{{Name: t, ExpectedResult: true, RuleOutputs: [{{ID: a}}]}}]\n"
+            ),
         ),
+        ("correlation_rules/d.yml", &format!("{}      - {{ID: a}}\n", correlation.replace(": C", ": D"))),
         ("rules/filtered.yml", &format!("{RULE}InlineFilters: [{{All: [{{KeyPath: a, Condition: Exists}}]}}]\n")),
         ("rules/empty_filter.yml", &format!("{}InlineFilters: [{{All: []}}]\n", RULE.replace("Vendor.Thing", "E"))),
+        ("rules/bad_filter.yml", &format!("{}InlineFilters: [{{Key: a}}]\n", RULE.replace("Vendor.Thing", "F"))),
         ("rules/thing.py", ""),
     ])]);
     assert_snapshot!(problems(&content), @r"
-    rules/filtered.yml:7: Vendor.Thing: inline filters are not applied yet, so the rule can be tested but does not judge events
+    correlation_rules/d.yml:6: D: `Detection`: `Schedule` is missing; add `RateMinutes` or `CronExpression`, and `TimeoutMinutes`
+    correlation_rules/d.yml:7: D: `Detection`: `Group` 1: `RuleID` is missing; add it with some text
+    rules/bad.yml:6: B: there is no condition `Exist`; there are Exists, DoesNotExist
+    rules/bad_filter.yml:7: F: a match expression needs `Condition`, `All`, `Any`, `OnlyOne` or `None`, found `Key`
     ");
-    let state =
-        |rule: &uncia_detection::RuleSpec| (rule.id.to_string(), rule.runs(), rule.not_yet().map(str::to_owned));
+    let state = |rule: &uncia_detection::RuleSpec| (rule.id.to_string(), rule.filters.len());
     let state: Vec<_> = content.rules.iter().map(state).collect();
-    let reason = |text: &str| Some(text.to_owned());
-    assert_eq!(
-        state,
-        [
-            ("C".to_owned(), false, reason("correlation rules are not run yet")),
-            ("E".to_owned(), true, None),
-            ("Vendor.Thing".to_owned(), false, None),
-            ("S".to_owned(), false, reason("rules written in YAML alone are not run yet")),
-        ]
-    );
+    let ids = [("C", 0), ("F", 0), ("E", 0), ("Vendor.Thing", 1), ("S", 0)];
+    assert_eq!(state, ids.map(|(id, filters)| (id.to_owned(), filters)));
+    assert_eq!(content.rules[0].dedup_period_minutes, 90);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
-use uncia_detection::{AnalysisType, Content, ContentRoot, Engine, EngineConfig, EventBatch, MemoryCache};
+use uncia_detection::{AnalysisType, Content, ContentRoot, Engine, EngineConfig, EventBatch, Logic, MemoryCache};
 use uncia_model::LogType;
 
 use crate::corpus::corpus;
@@ -63,7 +63,9 @@ fn log_types(content: &Content) -> Vec<LogType> {
     if wanted != "all" {
         return wanted.split(',').map(LogType::new).collect();
     }
-    let rules = content.rules.iter().filter(|rule| rule.analysis_type == AnalysisType::Rule && rule.runs());
+    let rules = content.rules.iter().filter(|rule| {
+        rule.analysis_type == AnalysisType::Rule && (rule.enabled && matches!(rule.logic, Logic::Python(_)))
+    });
     rules.flat_map(|rule| rule.log_types.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 

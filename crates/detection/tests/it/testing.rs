@@ -21,6 +21,8 @@ def alert_context(event):
     return {'who': event['user']}
 ";
 
+const SIMPLE: &str = "Detection: [{Key: name, Condition: Equals, Value: evil}]\nAlertTitle: '{name} seen'";
+
 fn detection(id: &str, file: &str, tests: &str) -> String {
     format!(
         "AnalysisType: rule\nRuleID: {id}\nEnabled: true\nFilename: {file}\nSeverity: High\nLogTypes: [V.Log]\n\
@@ -32,7 +34,7 @@ fn test(name: &str, expected: bool, log: &str) -> String {
     format!("  - Name: {name}\n    ExpectedResult: {expected}\n    Log: {log}\n")
 }
 
-/// One of each kind: passing, failing, unloadable, not run, invalid.
+/// One of each kind: passing, failing, unloadable, in YAML alone, invalid.
 fn content() -> Content {
     let good = [test("hit", true, "{name: evil, user: eve}"), test("miss", false, "{name: good}")].concat();
     let bad = [
@@ -47,10 +49,7 @@ fn content() -> Content {
         ("rules/2_bad.yml", detection("V.Bad", "rule.py", &bad.concat())),
         ("rules/3_syntax.yml", detection("V.Syntax", "syntax.py", &test("t", true, "{}"))),
         ("rules/4_key.yml", detection("V.Key", "rule.py", &good) + "Treshold: 5\n"),
-        (
-            "rules/5_simple.yml",
-            detection("V.Simple", "x", &good).replace("Filename: x", "Detection: [{Key: a, Condition: Exists}]"),
-        ),
+        ("rules/5_simple.yml", detection("V.Simple", "x", &good).replace("Filename: x", SIMPLE)),
         ("rules/6_untested.yml", detection("V.Untested", "rule.py", "  []\n")),
         ("rules/broken.yml", "AnalysisType: rule\nRuleID: [\n".to_owned()),
         ("policies/policy.yml", policy.to_owned()),
@@ -119,18 +118,17 @@ async fn what_people_read() {
       [INVALID] `Treshold` is no known key; did you mean `Threshold`?
 
     V.Simple
-      [NOT RUN] hit (rules written in YAML alone are not run yet)
-      [NOT RUN] miss (rules written in YAML alone are not run yet)
+      [PASS] hit
+        [PASS] [rule] true
+        [PASS] [title] evil seen
+      [PASS] miss
+        [PASS] [rule] false
+        [PASS] [title] good seen
 
     V.Untested
       no tests
     "#);
     assert_snapshot!(rendering.summary(&report, "content").replace('\t', "  "), @"
-    --------------------------
-    Not Run Summary
-      1 rules written in YAML alone are not run yet
-        V.Simple
-
     --------------------------
     Failed Tests Summary
       V.Bad
@@ -151,8 +149,8 @@ async fn what_people_read() {
     --------------------------
     Test Summary
       Path:    content
-      Passed:  3
-      Not run: 1
+      Passed:  4
+      Skipped: 0
       Failed:  1
       Invalid: 3
     ");
@@ -214,7 +212,7 @@ async fn progress_counts_every_test() {
     test_content(&content, &engine, &TestOptions::default(), &note).await;
     let problems = content.setup_problems(&engine);
     engine.shutdown().await;
-    assert_eq!(*seen.lock().unwrap(), (1..=9).map(|done| (done, 9)).collect::<Vec<_>>());
+    assert_eq!(*seen.lock().unwrap(), (1..=11).map(|done| (done, 11)).collect::<Vec<_>>());
     assert_snapshot!(problems[0], @r#"
     rules/3_syntax.yml: V.Syntax: its Python cannot be loaded: SyntaxError: '(' was never closed (syntax.py, line 2)
     "#);
