@@ -16,7 +16,7 @@ pub struct RuleFacts {
     pub id: DetectionId,
     /// `DisplayName`, else the id.
     pub name: String,
-    /// Of its match alerts: [`AlertKind::Rule`] or [`AlertKind::ScheduledRule`].
+    /// Of its match alerts: [`AlertKind::Rule`], [`AlertKind::ScheduledRule`] or [`AlertKind::CorrelationRule`].
     pub kind: AlertKind,
     pub severity: Severity,
     pub dedup_period_minutes: u32,
@@ -26,6 +26,7 @@ pub struct RuleFacts {
     pub create_alert: bool,
     /// Destinations that replace routing by severity: ids or names.
     pub output_ids: Vec<String>,
+    pub description: String,
     pub reference: String,
     pub runbook: String,
     pub tags: Vec<String>,
@@ -44,6 +45,7 @@ impl RuleFacts {
             threshold: 1,
             create_alert: true,
             output_ids: Vec::new(),
+            description: String::new(),
             reference: String::new(),
             runbook: String::new(),
             tags: Vec::new(),
@@ -56,6 +58,7 @@ impl RuleFacts {
     pub fn error_kind(&self) -> AlertKind {
         match self.kind {
             AlertKind::ScheduledRule | AlertKind::ScheduledRuleError => AlertKind::ScheduledRuleError,
+            AlertKind::CorrelationRule | AlertKind::CorrelationRuleError => AlertKind::CorrelationRuleError,
             _ => AlertKind::RuleError,
         }
     }

@@ -49,8 +49,10 @@ impl Notification {
         let name = facts.map_or_else(|| alert.detection.as_str().to_owned(), |facts| facts.name.clone());
         let said = if alert.title.is_empty() { &name } else { &alert.title };
         let title = match alert.kind {
-            AlertKind::Rule | AlertKind::ScheduledRule => format!("New Alert: {said}"),
-            AlertKind::RuleError | AlertKind::ScheduledRuleError => format!("New rule error: {said}"),
+            AlertKind::Rule | AlertKind::ScheduledRule | AlertKind::CorrelationRule => format!("New Alert: {said}"),
+            AlertKind::RuleError | AlertKind::ScheduledRuleError | AlertKind::CorrelationRuleError => {
+                format!("New rule error: {said}")
+            }
             AlertKind::Policy => format!("Policy Failure: {name}"),
             AlertKind::SystemError => format!("System Error: {said}"),
         };

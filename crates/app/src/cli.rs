@@ -79,6 +79,9 @@ pub(crate) enum Command {
     Test(Test),
     /// Run every unit test of a detection repository and count verdicts per analysis type.
     Conformance(Conformance),
+    /// Detections: what is there, what runs by the clock, what their Python may import.
+    #[command(subcommand)]
+    Detections(Detections),
     /// Schemas of log types.
     #[command(subcommand)]
     Schema(Schema),
@@ -197,6 +200,36 @@ pub(crate) struct Conformance {
     /// Pass each rule's events through the schema of their log type first, as they would come on the walk.
     #[arg(long)]
     pub(crate) through_schemas: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Detections {
+    /// All loaded content, with what is wrong with it.
+    List {
+        /// Folder of detections, in addition to the configured ones.
+        #[arg(long, value_name = "DIR")]
+        detections: Vec<PathBuf>,
+    },
+    /// Run a correlation rule, or a scheduled query with its rules, now.
+    Run {
+        /// The correlation rule, the query, or a scheduled rule.
+        id: String,
+        /// The instant to run for, as in RFC 3339 [default: now].
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Folder of detections, in addition to the configured ones.
+        #[arg(long, value_name = "DIR")]
+        detections: Vec<PathBuf>,
+    },
+    /// Make the environment with the packages that detections may import.
+    Setup {
+        /// Folder with wheels, instead of the network.
+        #[arg(long, value_name = "DIR")]
+        wheels: Option<PathBuf>,
+        /// Packages, as pip takes them [default: what panther-analysis imports].
+        #[arg(value_name = "PACKAGE")]
+        packages: Vec<String>,
+    },
 }
 
 #[derive(Subcommand)]

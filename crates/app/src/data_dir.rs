@@ -64,6 +64,10 @@ impl DataDir {
         Ok(Self { root: root.canonicalize()?, _lock: None })
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join("store.sqlite")
     }

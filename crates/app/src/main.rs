@@ -19,7 +19,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Alerts, Cli, Command, ConfigCommand, Global, Schema};
+use crate::cli::{Alerts, Cli, Command, ConfigCommand, Detections, Global, Schema};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::product::{Product, Purpose};
@@ -75,8 +75,20 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Demo(arguments) => commands::demo::demo(config?, global, arguments).await,
         Command::Serve(arguments) => commands::serve::serve(config?, &data_dir(global)?, arguments).await,
         Command::Ingest(arguments) => commands::ingest::ingest(config?, &data_dir(global)?, arguments, format).await,
-        Command::Test(arguments) => commands::detections::test(&config?, arguments, format).await,
-        Command::Conformance(arguments) => commands::detections::conformance(&config?, arguments, format).await,
+        Command::Test(arguments) => {
+            commands::detections::test(&with_packages(config?, global), arguments, format).await
+        }
+        Command::Conformance(arguments) => {
+            commands::detections::conformance(&with_packages(config?, global), arguments, format).await
+        }
+        Command::Detections(Detections::List { detections }) => commands::scheduled::list(&config?, detections, format),
+        Command::Detections(Detections::Run { id, at, detections }) => {
+            let at = (id.as_str(), at.as_deref());
+            commands::scheduled::run(&config?, &data_dir(global)?, at, detections, format).await
+        }
+        Command::Detections(Detections::Setup { wheels, packages }) => {
+            commands::environment::setup(&config?, &data_dir(global)?, wheels.as_deref(), packages).await
+        }
         Command::Schema(Schema::List) => commands::schema::list(&config?, format),
         Command::Schema(Schema::Show { log_type }) => commands::schema::show(&config?, log_type, format),
         Command::Schema(Schema::Parse(arguments)) => commands::schema::parse(&config?, arguments),
@@ -103,6 +115,14 @@ async fn run(cli: Cli) -> Result<Exit> {
             }
         }
     }
+}
+
+/// The configuration with the packages that `uncia detections setup` has installed, for commands that open no data
+/// directory.
+fn with_packages(mut config: Config, global: &Global) -> Config {
+    let root = data_dir(global).ok();
+    config.detections.python_path.extend(root.and_then(|root| commands::environment::packages_of(&root)));
+    config
 }
 
 fn data_dir(global: &Global) -> Result<PathBuf> {

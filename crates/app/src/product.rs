@@ -88,7 +88,10 @@ impl Product {
         let detections = if log_types.is_empty() {
             None
         } else {
-            let engine = Arc::new(start_engine(config, program, cache).await?);
+            let packages = crate::commands::environment::packages_of(self.dir.root());
+            let mut config = config.clone();
+            config.detections.python_path.extend(packages);
+            let engine = Arc::new(start_engine(&config, program, cache).await?);
             for (id, error) in engine.setup_errors() {
                 let file = content.rule(&id).map(|rule| rule.file.as_str()).unwrap_or_default();
                 notice(format!("{file}: detection {id} does not load: {error}"));
@@ -182,6 +185,7 @@ fn facts(content: &Content) -> Facts {
             threshold: rule.threshold,
             create_alert: rule.create_alert,
             output_ids: rule.output_ids.clone(),
+            description: rule.description.clone(),
             reference: rule.reference.clone(),
             runbook: rule.runbook.clone(),
             tags: rule.tags.clone(),

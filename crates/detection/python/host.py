@@ -164,10 +164,11 @@ def load(settings, program):
             detection.setup_error = described(error)
             errors[index] = detection.setup_error
         _uncia.end()
-        if detection.setup_error is not None or not spec["enabled"] or spec["kind"] != "rule":
+        if detection.setup_error is not None or not spec["enabled"] or spec["kind"] == "policy":
             continue
         for log_type in spec["log_types"]:
-            table = tables.setdefault(log_type, (models.get(log_type), []))
+            model = models.get(log_type) if spec["kind"] == "rule" else None
+            table = tables.setdefault(log_type, (model, []))
             table[1].append((index, detection.matcher()))
     MODELS.clear()
     MODELS.update(models)

@@ -69,6 +69,11 @@ pub enum EngineError {
     Start(String),
 }
 
+/// The interpreter that runs detections: the configured one, or the first usable one on `PATH`.
+pub fn find_python(configured: Option<&std::path::Path>) -> Result<PathBuf, EngineError> {
+    interpreter(configured)
+}
+
 /// Runs detections in worker processes.
 pub struct Engine {
     pool: Pool,

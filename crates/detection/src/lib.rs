@@ -19,12 +19,13 @@ mod spec;
 mod testing;
 
 pub use content::{Content, ContentProblem, ContentRoot, Weight};
-pub use correlation::{Correlated, CorrelationRule, Member, Signal};
-pub use engine::{Engine, EngineConfig, EngineError};
+pub use correlation::{Correlated, CorrelationRule, Member, Signal, instant};
+pub use engine::{Engine, EngineConfig, EngineError, find_python};
 pub use python::*;
 pub use simple::{Expression, SimpleRule};
 pub use spec::{
-    AnalysisType, Cron, CronError, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec, Schedule, TestSpec,
+    AnalysisType, Cron, CronError, DataModelSpec, GlobalSpec, Logic, OtherItem, QuerySpec, RuleSpec, Schedule,
+    TestSpec, When,
 };
 pub use testing::{
     Conformance, DetectionReport, DetectionState, Filter, FilterError, Flip, Progress, Rendering, Tally, TestOptions,

@@ -41,7 +41,7 @@ impl Native {
         let mut tables: HashMap<LogType, Table> = HashMap::new();
         for (index, detection) in (0..).zip(&program.detections) {
             let ProgramDetection { id, kind, enabled, filters, log_types, .. } = detection;
-            if !enabled || *kind != DetectionKind::Rule || filters.is_empty() {
+            if !enabled || *kind == DetectionKind::Policy || filters.is_empty() {
                 continue;
             }
             for log_type in log_types {
@@ -49,7 +49,7 @@ impl Native {
             }
         }
         for (index, detection) in (program.detections.len() as u32..).zip(&program.simple) {
-            if !detection.enabled || detection.kind != DetectionKind::Rule {
+            if !detection.enabled || detection.kind == DetectionKind::Policy {
                 continue;
             }
             for log_type in &detection.log_types {
@@ -82,7 +82,6 @@ impl Native {
         judging.await.expect("judging match expressions does not panic")
     }
 
-    /// Judges rows of one simple detection, whatever their log type: what a scheduled rule does.
     pub(crate) fn simple(&self, id: &DetectionId) -> Option<&SimpleDetection> {
         self.simple.get(id)
     }

@@ -13,11 +13,24 @@ pub enum AlertKind {
     RuleError,
     ScheduledRule,
     ScheduledRuleError,
+    CorrelationRule,
+    CorrelationRuleError,
     Policy,
     SystemError,
 }
 
 impl AlertKind {
+    pub const ALL: [Self; 8] = [
+        Self::Rule,
+        Self::RuleError,
+        Self::ScheduledRule,
+        Self::ScheduledRuleError,
+        Self::CorrelationRule,
+        Self::CorrelationRuleError,
+        Self::Policy,
+        Self::SystemError,
+    ];
+
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -25,6 +38,8 @@ impl AlertKind {
             Self::RuleError => "RULE_ERROR",
             Self::ScheduledRule => "SCHEDULED_RULE",
             Self::ScheduledRuleError => "SCHEDULED_RULE_ERROR",
+            Self::CorrelationRule => "CORRELATION_RULE",
+            Self::CorrelationRuleError => "CORRELATION_RULE_ERROR",
             Self::Policy => "POLICY",
             Self::SystemError => "SYSTEM_ERROR",
         }
@@ -32,9 +47,7 @@ impl AlertKind {
 
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Rule, Self::RuleError, Self::ScheduledRule, Self::ScheduledRuleError, Self::Policy, Self::SystemError]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

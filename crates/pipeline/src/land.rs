@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use uncia_document::{Document, Interner, Key, Member, Scratch, Timestamp, Value};
+use uncia_document::{Document, Interner, Key, Member, Parser, Scratch, Timestamp, Value};
 use uncia_model::{
-    Column, ColumnType, Database, DetectionError, DetectionId, Event, LogType, Match, Severity, TableRef, TableSchema,
-    fields,
+    Column, ColumnType, Database, DetectionError, DetectionId, Event, LogType, Match, RowId, Severity, TableRef,
+    TableSchema, fields,
 };
 
 /// What the tables of matches say of the rule, from its content.
@@ -71,6 +71,29 @@ impl Rows {
         row.finish()
     }
 
+    /// An event of our own making: an object, and the standard fields behind its members.
+    pub(crate) fn event(&self, columns: &EventColumns<'_>, body: &serde_json::Value) -> Event {
+        let json = body.to_string();
+        let parsed = Parser::new(self.interner.clone()).parse(json.as_bytes());
+        let mut row = Appender::new(&self.interner, parsed.expect("what has just been written is JSON"));
+        row.string(fields::LOG_TYPE, columns.log_type);
+        row.string(fields::ROW_ID, &columns.row_id.to_string());
+        row.push(fields::EVENT_TIME, Value::Timestamp(columns.time));
+        row.push(fields::PARSE_TIME, Value::Timestamp(columns.parse_time));
+        let version = row.document.push_number(0);
+        row.push(fields::SCHEMA_VERSION, version);
+        row.string(fields::SOURCE_ID, columns.source);
+        row.string(fields::SOURCE_LABEL, columns.source);
+        Event {
+            log_type: LogType::from(columns.log_type),
+            row_id: columns.row_id,
+            time: columns.time,
+            parse_time: columns.parse_time,
+            document: row.finish(),
+            raw_bytes: json.len(),
+        }
+    }
+
     /// An event that a rule could not judge, as a row.
     pub(crate) fn failed(
         &self,
@@ -94,6 +117,45 @@ impl Rows {
         row.strings(fields::RULE_TAGS, &rule.tags);
         row.string(fields::RULE_REPORTS, &rule.reports);
         row
+    }
+}
+
+/// The standard fields of a row that no record has become.
+pub(crate) struct EventColumns<'a> {
+    pub(crate) log_type: &'a str,
+    pub(crate) row_id: RowId,
+    pub(crate) time: Timestamp,
+    pub(crate) parse_time: Timestamp,
+    pub(crate) source: &'a str,
+}
+
+/// What the tables hold of things that were found without an event: their columns beside the standard ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FoundTable {
+    Correlation,
+    ScheduledQuery,
+}
+
+impl FoundTable {
+    pub(crate) fn schema(self) -> TableSchema {
+        let text = |name: &str| Column::new(name, ColumnType::String);
+        let (mut columns, description) = match self {
+            Self::Correlation => {
+                let columns = vec![
+                    text("criterion"),
+                    text("value"),
+                    Column::new("signal_count", ColumnType::Long),
+                    Column::new("signals", ColumnType::Json),
+                ];
+                (columns, "What correlation rules have found.")
+            }
+            Self::ScheduledQuery => {
+                let columns = vec![text("query_name"), text("scheduled_time"), Column::new("row", ColumnType::Json)];
+                (columns, "Rows of scheduled queries.")
+            }
+        };
+        columns.extend(uncia_processing::standard_columns());
+        TableSchema { columns, description: description.to_owned() }
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! - A [`batch::RawBatch`] is a run of records with the progress it stands for. It is walked as a whole: its rows, its
 //!   alerts and its progress become visible in one store transaction, or not at all.
+//! Beside it runs what the clock starts ([`scheduled`]): correlation rules and scheduled queries read the lake, and what they
+//! find is committed the same way.
+//!
 //! - Failures are values: an unreadable record becomes a row of `monitor.classification_failures`, a failing rule a row
 //!   of `rule_errors` and an alert. Only the store, the lake or the disk can stop a batch, and then nothing is lost: its
 //!   input is still in its file or in the WAL, and its progress has not moved.
@@ -24,6 +27,7 @@ pub mod input;
 pub mod intake;
 mod land;
 mod process;
+pub mod scheduled;
 pub mod serve;
 pub mod summary;
 mod walk;
@@ -33,6 +37,7 @@ pub use batch::{BatchLimits, Batcher};
 pub use cache::StoreCache;
 pub use detect::Detections;
 pub use input::Input;
+pub use scheduled::{Ran, Scheduler};
 pub use summary::Summary;
 pub use walk::{Parts, Walk, WalkError};
 pub use watch::stream_type;

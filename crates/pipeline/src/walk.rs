@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use uncia_alerting::{Admitted, Assigned, Deduplicator, RuleFacts};
 use uncia_document::{Document, Interner};
-use uncia_lake::{Lake, LakeError, RowSink};
-use uncia_model::{Alert, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, TableSchema};
+use uncia_lake::{Lake, LakeError, RowBatch, RowSink};
+use uncia_model::{Alert, BatchId, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, TableSchema};
 use uncia_processing::{SchemaSet, failure_row, failure_table};
 use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, Store, StoreError};
 
@@ -21,7 +21,7 @@ use crate::blob;
 use crate::collect::{CollectedBatch, Collector, EventRows};
 use crate::detect::{Detections, JudgedEvents};
 use crate::input::End;
-use crate::land::{AlertColumns, Rows, RuleColumns};
+use crate::land::{AlertColumns, FoundTable, Rows, RuleColumns};
 use crate::process::Processors;
 use crate::summary::Summary;
 
@@ -87,6 +87,18 @@ impl Walk {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.parts.clock
+    }
+
+    pub(crate) fn lake(&self) -> &Arc<dyn Lake> {
+        &self.parts.lake
+    }
+
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    pub(crate) fn engine(&self) -> Option<Arc<uncia_detection::Engine>> {
+        self.parts.detections.as_ref().map(|detections| detections.engine.clone())
     }
 
     /// What alerting knows of a detection.
@@ -178,6 +190,52 @@ impl Walk {
         let outcome = self.parts.store.commit(&commit).await?;
         tracing::debug!(batch.id = %raw.id, records = raw.records, "committed: {outcome:?}");
         Ok((outcome, summary))
+    }
+
+    /// Commits what was found without records: signals, matches, errors and alerts, and how far that is done. All of it or
+    /// nothing, and once for each batch id.
+    pub(crate) async fn commit_found(
+        &self,
+        id: BatchId,
+        (group, table): (JudgedEvents, FoundTable),
+        progress: Option<Progress>,
+    ) -> Result<Summary, WalkError> {
+        let schema = table.schema();
+        let groups = [group];
+        for _ in 0..MAX_CONFLICTS {
+            let sealed = self.parts.clock.now();
+            let admitted = self.admit(&groups, sealed.micros).await?;
+            let alerts = admitted.alerts.iter().map(|alert| (alert.id.as_str(), alert)).collect();
+            let mut batches = Vec::new();
+            for (group, assigned) in groups.iter().zip(&admitted.assigned) {
+                for (database, rows) in self.found_rows(group, assigned, &alerts) {
+                    if !rows.is_empty() {
+                        let table = self.rows.table(database, &group.log_type);
+                        let schema = self.rows.schema(database, &group.log_type, &schema);
+                        batches.push(RowBatch { table, schema, rows });
+                    }
+                }
+            }
+            let records = groups.iter().map(|group| group.events.len() as u64).sum();
+            let mut summary = Summary { batches: 1, records, ..Summary::default() };
+            count_found(&mut summary, &groups, &admitted, sealed.micros);
+            let commit = BatchCommit {
+                moves: self.parts.lake.stage(id, batches).await?,
+                progress: progress.iter().cloned().collect(),
+                windows: admitted.windows,
+                alerts: admitted.alerts,
+                deliveries: admitted.deliveries,
+                ..BatchCommit::new(id, sealed.micros)
+            };
+            match self.parts.store.commit(&commit).await? {
+                CommitOutcome::Committed => return Ok(summary),
+                CommitOutcome::AlreadyCommitted => return Ok(Summary::default()),
+                CommitOutcome::Conflict(table) => {
+                    tracing::warn!(batch.id = %id, "table {table} was changed by somebody else; trying again");
+                }
+            }
+        }
+        Err(WalkError::Conflict { table: self.rows.table(Database::Signals, &groups[0].log_type) })
     }
 
     async fn admit(&self, groups: &[JudgedEvents], sealed_micros: i64) -> Result<Admitted, WalkError> {
@@ -314,19 +372,24 @@ fn summarise(
     for ((_, log_type), count) in &rows.counts {
         *summary.events.entry(log_type.clone()).or_default() += count.events;
     }
-    for group in found {
-        summary.matches += group.matches.len() as u64;
-        summary.detection_errors += group.errors.len() as u64;
-    }
     for failure in failures {
         *summary.failures.entry(failure.reason.as_str().to_owned()).or_default() += 1;
+    }
+    count_found(&mut summary, found, admitted, sealed_micros);
+    summary
+}
+
+/// Counts matches, errors, and the alerts that became visible.
+fn count_found(summary: &mut Summary, groups: &[JudgedEvents], admitted: &Admitted, sealed_micros: i64) {
+    for group in groups {
+        summary.matches += group.matches.len() as u64;
+        summary.detection_errors += group.errors.len() as u64;
     }
     for alert in &admitted.alerts {
         if alert.visible && alert.created_micros == sealed_micros {
             *summary.alerts.entry(alert.severity).or_default() += 1;
         }
     }
-    summary
 }
 
 fn counters(rows: &EventRows, failures: &[Failure]) -> Vec<Counter> {

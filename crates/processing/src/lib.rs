@@ -30,5 +30,5 @@ pub use failure::{failure_row, failure_table};
 pub use infer::{Inference, InferenceError, InferredSchema, RowFormat};
 pub use process::{Processed, Processor};
 pub use samples::{SampleError, UpdateError, check_sample, sample_event, update_expected};
-pub use schema::{Sample, Schema, SchemaError, SchemaSet};
+pub use schema::{Sample, Schema, SchemaError, SchemaSet, standard_columns};
 pub use stream::{Records, Splitter, StreamType, StreamTypeError};

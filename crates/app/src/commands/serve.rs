@@ -13,7 +13,7 @@ use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, SystemClock};
 use uncia_pipeline::intake::{KnownSource, WalIntake};
 use uncia_pipeline::serve::Serving;
-use uncia_pipeline::{BatchLimits, stream_type};
+use uncia_pipeline::{BatchLimits, Ran, Scheduler, stream_type};
 use uncia_wal::fs::RealFs;
 use uncia_wal::{Position, Wal, WalConfig};
 
@@ -47,6 +47,22 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     let delivering = {
         let (deliverer, drained) = (deliverer.clone(), drained.clone());
         tokio::spawn(async move { deliverer.run(drained.cancelled_owned()).await })
+    };
+
+    let scheduler = Scheduler::new(walk.clone(), &content);
+    let scheduling = {
+        let (deliverer, drained) = (deliverer.clone(), drained.clone());
+        let told = move |ran: &Ran| {
+            tracing::info!("{} ran for {}: {} matches", ran.name, ran.at, ran.summary.matches);
+            if ran.summary.alert_count() > 0 {
+                deliverer.wake();
+            }
+        };
+        tokio::spawn(async move {
+            if !scheduler.is_empty() {
+                scheduler.run(drained, told).await;
+            }
+        })
     };
 
     let vacuuming = tokio::spawn(vacuum(product.lake().clone(), drained.clone()));
@@ -84,6 +100,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     signal.abort();
     drained.cancel();
     walking.await.context("the walk ended abnormally")??;
+    scheduling.await.context("the scheduled runs ended abnormally")?;
     delivering.await.context("the deliveries ended abnormally")?;
     vacuuming.await.context("the lake's vacuum ended abnormally")?;
     eprintln!("uncia has stopped; everything accepted is committed");

@@ -4,6 +4,7 @@
 
 mod demo;
 mod ingest;
+mod scheduled;
 mod serve;
 
 use std::path::Path;

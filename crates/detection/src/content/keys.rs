@@ -64,3 +64,41 @@ pub(super) const DATA_MODEL: &[&str] = &["DataModelID", "Enabled", "LogTypes", "
 pub(super) const MAPPING: &[&str] = &["Name", "Path", "Method"];
 pub(super) const GLOBAL: &[&str] = &["GlobalID", "Filename", "Tags"];
 pub(super) const PACK: &[&str] = &["PackID", "PackDefinition", "DisplayName"];
+pub(super) const QUERY: &[&str] = &[
+    "QueryName",
+    "Query",
+    "AthenaQuery",
+    "SnowflakeQuery",
+    "DatabricksQuery",
+    "Tags",
+    "Lookback",
+    "LookbackWindowSeconds",
+];
+pub(super) const SCHEDULED_QUERY: &[&str] = &["Enabled", "Schedule", "EmailConfig"];
+pub(super) const LOOKUP_TABLE: &[&str] = &[
+    "LookupName",
+    "Enabled",
+    "Schema",
+    "Filename",
+    "Refresh",
+    "LogTypeMap",
+    "Reference",
+    "Query",
+    "AthenaQuery",
+    "SnowflakeQuery",
+    "DatabricksQuery",
+    "Indicators",
+    "Validations",
+];
+pub(super) const REFRESH: &[&str] = &[
+    "ObjectPath",
+    "PeriodMinutes",
+    "CronExpression",
+    "AlarmPeriodMinutes",
+    "RoleARN",
+    "GCSCredentials",
+    "ObjectKMSKey",
+    "StorageProvider",
+];
+pub(super) const SCHEDULED_PROMPT: &[&str] =
+    &["PromptName", "DisplayName", "PromptText", "RunAsUser", "Schedule", "OutputLength", "Enabled", "Private"];

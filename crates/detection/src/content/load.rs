@@ -1,6 +1,6 @@
 //! All content of some roots: files are read one by one, later roots replace what earlier ones say of the same id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uncia_model::DetectionId;
 
@@ -10,7 +10,7 @@ use super::problem::{ContentProblem, Weight};
 use super::root::{Candidate, ContentRoot};
 use super::supporting;
 use super::yaml::{self, Key, Node, Yaml};
-use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, RuleSpec};
+use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, QuerySpec, RuleSpec};
 use crate::{Engine, PythonSource};
 
 /// Content in its specs, and what is wrong with it.
@@ -20,8 +20,10 @@ pub struct Content {
     pub rules: Vec<RuleSpec>,
     pub globals: Vec<GlobalSpec>,
     pub data_models: Vec<DataModelSpec>,
-    /// Queries, lookup tables, packs and prompts: known, but not used yet.
+    /// Queries, lookup tables, packs and prompts.
     pub others: Vec<OtherItem>,
+    /// The queries among these.
+    pub queries: Vec<QuerySpec>,
     pub problems: Vec<ContentProblem>,
     /// Derived rules that were left out, because their base is not there.
     pub without_base: usize,
@@ -31,7 +33,7 @@ enum Item {
     Rule(Box<RuleSpec>),
     Global(GlobalSpec),
     DataModel(DataModelSpec),
-    Other(OtherItem),
+    Other(OtherItem, Option<QuerySpec>),
 }
 
 /// A rule whose base is looked up once everything is read.
@@ -47,13 +49,15 @@ impl Content {
     pub fn load<R: Into<ContentRoot>>(roots: impl IntoIterator<Item = R>) -> Self {
         let mut content = Self::default();
         let mut derived = Vec::new();
+        let mut known = HashSet::new();
         for root in roots {
-            content.add_root(&root.into(), &mut derived);
+            content.add_root(&root.into(), &mut derived, &mut known);
         }
         for spec in derived {
             content.derive(spec);
         }
         content.check_data_models();
+        content.check_packs(&known);
         content
     }
 
@@ -62,7 +66,7 @@ impl Content {
         self.rules.iter().find(|rule| rule.id == *id)
     }
 
-    fn add_root(&mut self, root: &ContentRoot, derived: &mut Vec<Derived>) {
+    fn add_root(&mut self, root: &ContentRoot, derived: &mut Vec<Derived>, known: &mut HashSet<String>) {
         let files = match root.candidates() {
             Ok(files) => files,
             Err((folder, reason)) => {
@@ -77,6 +81,7 @@ impl Content {
                 self.replace(&id, item);
             }
         }
+        known.extend(ids.into_keys());
     }
 
     /// One file to one item; `None` if it is no content or not usable.
@@ -124,7 +129,10 @@ impl Content {
             AnalysisType::Rule | AnalysisType::ScheduledRule | AnalysisType::Policy | AnalysisType::CorrelationRule => {
                 Item::Rule(Box::new(detection::read(kind, &id, shown, &node, &mut fields, &python)?))
             }
-            _ => Item::Other(supporting::other(kind, &id, shown, &mut fields)),
+            _ => {
+                let (item, query) = supporting::other(kind, &id, shown, &mut fields);
+                Item::Other(item, query)
+            }
         };
         Some((id, item))
     }
@@ -151,6 +159,7 @@ impl Content {
         self.globals.retain(|global| global.id != id);
         self.data_models.retain(|model| model.id != id);
         self.others.retain(|other| other.id != id);
+        self.queries.retain(|query| query.id != id);
         match (place, item) {
             (Some(place), Item::Rule(rule)) => self.rules[place] = *rule,
             (None, Item::Rule(rule)) => self.rules.push(*rule),
@@ -161,7 +170,10 @@ impl Content {
                 match item {
                     Item::Global(global) => self.globals.push(global),
                     Item::DataModel(model) => self.data_models.push(model),
-                    Item::Other(other) => self.others.push(other),
+                    Item::Other(other, query) => {
+                        self.others.push(other);
+                        self.queries.extend(query);
+                    }
                     Item::Rule(_) => {}
                 }
             }
@@ -210,6 +222,22 @@ impl Content {
                 continue;
             }
             taken.extend(model.log_types.iter().map(|kind| (kind.as_str().to_owned(), model.id.clone())));
+        }
+    }
+
+    /// A pack names what there is. What is there and cannot be loaded has its own problem.
+    fn check_packs(&mut self, known: &HashSet<String>) {
+        for pack in self.others.iter().filter(|item| item.analysis_type == AnalysisType::Pack) {
+            let absent = |id: &&String| {
+                let broken = self.problems.iter().any(|problem| problem.id.as_ref() == Some(*id));
+                !known.contains(*id) && !broken
+            };
+            let absent: Vec<String> = pack.ids.iter().filter(absent).cloned().collect();
+            if !absent.is_empty() {
+                let message =
+                    format!("the pack names what is not there: {}; add it, or leave it out", absent.join(", "));
+                self.problems.push(problem(&pack.file, Some(&pack.id), 0, message));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! `Schedule` of correlation rules and scheduled queries.
 
 use super::fields::Fields;
-use crate::spec::{Cron, Schedule};
+use crate::spec::{Cron, Schedule, When};
 
 /// Reads and checks it: exactly one of `RateMinutes` and `CronExpression`, and a `TimeoutMinutes` that fits.
 pub(crate) fn read_schedule(fields: &mut Fields<'_>) -> Option<Schedule> {
@@ -25,12 +25,13 @@ pub(crate) fn read_schedule(fields: &mut Fields<'_>) -> Option<Schedule> {
             if timeout.is_some_and(|timeout| timeout > rate) {
                 inner.wrong(line, "`TimeoutMinutes` is more than `RateMinutes`, so that runs would overlap");
             }
-            Some(Schedule::Rate { minutes: i64::try_from(rate).unwrap_or(i64::MAX / 2) })
+            let minutes = i64::try_from(rate).unwrap_or(i64::MAX / 2);
+            Some(Schedule { when: When::Rate { minutes }, timeout_minutes: timeout.unwrap_or(rate) })
         }
         (None, Some(text)) => {
             let line = inner.line_of("CronExpression");
             let cron = text.parse::<Cron>().map_err(|error| inner.wrong(line, error.to_string())).ok()?;
-            Some(Schedule::Cron(cron))
+            Some(Schedule { when: When::Cron(cron), timeout_minutes: timeout.unwrap_or(60) })
         }
         _ => {
             inner.wrong(node.line, "needs exactly one of `RateMinutes` and `CronExpression`");

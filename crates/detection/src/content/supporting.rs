@@ -1,12 +1,13 @@
-//! Items that detections lean on: globals, data models, and those that are only known by name yet.
+//! Items that detections lean on: globals, data models, queries, packs, lookup tables, prompts.
 
 use uncia_model::LogType;
 
 use super::detection::ReadPython;
 use super::fields::Fields;
 use super::keys;
+use super::schedule::read_schedule;
 use super::yaml::Node;
-use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, OtherItem};
+use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, OtherItem, QuerySpec};
 use crate::{DataModelMapping, PythonSource};
 
 pub(super) fn global(id: &str, file: &str, fields: &mut Fields<'_>, python: ReadPython<'_>) -> Option<GlobalSpec> {
@@ -66,19 +67,123 @@ fn module(fields: &mut Fields<'_>, python: ReadPython<'_>) -> Option<PythonSourc
     }
 }
 
-/// Everything else is kept by name; its own validity is judged once it does something.
-pub(super) fn other(kind: AnalysisType, id: &str, file: &str, fields: &mut Fields<'_>) -> OtherItem {
-    let mut ids = Vec::new();
-    if kind == AnalysisType::Pack {
-        fields.only(&[keys::COMMON, keys::PACK]);
-        match fields.node("PackDefinition") {
-            Some(node) => {
-                if let Some(mut inner) = fields.inner(node, "`PackDefinition`") {
-                    ids = inner.texts("IDs");
-                }
-            }
-            None => fields.missing("PackDefinition", "`IDs:` with what the pack holds"),
+/// Everything else: checked, and kept by name. Queries are kept whole, for what runs them.
+pub(super) fn other(
+    kind: AnalysisType,
+    id: &str,
+    file: &str,
+    fields: &mut Fields<'_>,
+) -> (OtherItem, Option<QuerySpec>) {
+    let mut item = OtherItem { id: id.to_owned(), analysis_type: kind, file: file.to_owned(), ids: Vec::new() };
+    match kind {
+        AnalysisType::Pack => item.ids = pack(fields),
+        AnalysisType::LookupTable => lookup_table(fields),
+        AnalysisType::ScheduledPrompt => scheduled_prompt(id, fields),
+        _ => return (item, query(kind, id, file, fields)),
+    }
+    (item, None)
+}
+
+fn pack(fields: &mut Fields<'_>) -> Vec<String> {
+    fields.only(&[keys::COMMON, keys::PACK]);
+    let Some(node) = fields.node("PackDefinition") else {
+        fields.missing("PackDefinition", "`IDs:` with what the pack holds");
+        return Vec::new();
+    };
+    let Some(mut inner) = fields.inner(node, "`PackDefinition`") else { return Vec::new() };
+    inner.only(&[&["IDs"]]);
+    inner.set("IDs", false)
+}
+
+/// The dialects that a query can be written in; ours comes first, Snowflake's is the same.
+const QUERIES: [&str; 4] = ["Query", "SnowflakeQuery", "AthenaQuery", "DatabricksQuery"];
+
+fn query(kind: AnalysisType, id: &str, file: &str, fields: &mut Fields<'_>) -> Option<QuerySpec> {
+    let is_scheduled = kind == AnalysisType::ScheduledQuery;
+    fields.only(&[keys::COMMON, keys::QUERY, if is_scheduled { keys::SCHEDULED_QUERY } else { &[] }]);
+    fields.set("Tags", true);
+    fields.flag("Lookback");
+    fields.whole("LookbackWindowSeconds");
+    let texts: Vec<Option<String>> = QUERIES.iter().map(|key| fields.text(key)).collect();
+    let sql = texts.into_iter().flatten().next();
+    if sql.is_none() {
+        fields.missing("Query", "the statement");
+    }
+    let (enabled, schedule) = if is_scheduled {
+        email(fields);
+        (fields.required_flag("Enabled").unwrap_or(false), read_schedule(fields))
+    } else {
+        (false, None)
+    };
+    let enabled = enabled && schedule.is_some();
+    Some(QuerySpec { id: id.to_owned(), file: file.to_owned(), sql: sql?, enabled, schedule })
+}
+
+fn email(fields: &mut Fields<'_>) {
+    let Some(node) = fields.node("EmailConfig") else { return };
+    let Some(mut inner) = fields.inner(node, "`EmailConfig`") else { return };
+    inner.only(&[&["Recipients", "SendEmpty", "PreferAttachment"]]);
+    if inner.texts("Recipients").is_empty() {
+        inner.missing("Recipients", "a list of addresses");
+    }
+}
+
+fn lookup_table(fields: &mut Fields<'_>) {
+    fields.only(&[keys::COMMON, keys::LOOKUP_TABLE]);
+    fields.required_flag("Enabled");
+    let is_sql = QUERIES.iter().any(|key| fields.node(key).is_some());
+    if !is_sql {
+        fields.required_text("Schema");
+        if fields.node("Filename").is_none() && fields.node("Refresh").is_none() {
+            fields.missing("Filename", "the file with the data, or `Refresh` with where to get it");
         }
     }
-    OtherItem { id: id.to_owned(), analysis_type: kind, file: file.to_owned(), ids }
+    if let Some(node) = fields.node("Refresh")
+        && let Some(mut inner) = fields.inner(node, "`Refresh`")
+    {
+        inner.only(&[keys::REFRESH]);
+        if !is_sql {
+            inner.required_text("ObjectPath");
+        } else if inner.node("PeriodMinutes").is_some() == inner.node("CronExpression").is_some() {
+            inner.wrong(node.line, "needs exactly one of `PeriodMinutes` and `CronExpression`");
+        }
+    }
+    let Some(node) = fields.node("LogTypeMap") else {
+        fields.missing("LogTypeMap", "`PrimaryKey` and `AssociatedLogTypes`");
+        return;
+    };
+    let Some(mut map) = fields.inner(node, "`LogTypeMap`") else { return };
+    map.only(&[&["PrimaryKey", "AssociatedLogTypes"]]);
+    map.required_text("PrimaryKey");
+    for node in map.list("AssociatedLogTypes") {
+        let Some(mut associated) = map.inner(node, "`AssociatedLogTypes`") else { continue };
+        associated.only(&[&["LogType", "Selectors"]]);
+        associated.required_text("LogType");
+        associated.set("Selectors", false);
+    }
+}
+
+fn scheduled_prompt(id: &str, fields: &mut Fields<'_>) {
+    fields.only(&[keys::COMMON, keys::SCHEDULED_PROMPT]);
+    let letters = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    if !id.starts_with(|letter: char| letter.is_ascii_lowercase()) || !id.chars().all(letters) {
+        let line = fields.line_of("PromptName");
+        fields.wrong(line, "`PromptName` must begin with a small letter and hold small letters, digits and `_` alone");
+    }
+    for key in ["DisplayName", "PromptText", "RunAsUser"] {
+        fields.required_text(key);
+    }
+    if fields.node("Schedule").is_none() {
+        fields.missing("Schedule", "when the prompt is run");
+    }
+    if fields.flag("Private") == Some(true) {
+        let line = fields.line_of("Private");
+        fields.wrong(line, "`Private` can only be false");
+    }
+    let line = fields.line_of("OutputLength");
+    if let Some(length) = fields.text("OutputLength")
+        && !["small", "medium", "largest"].contains(&length.as_str())
+    {
+        fields.wrong(line, format!("`OutputLength` must be small, medium or largest, found `{length}`"));
+    }
 }

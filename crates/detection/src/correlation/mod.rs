@@ -17,4 +17,6 @@ mod test;
 pub use rule::{Correlated, CorrelationRule, Member, Signal};
 
 pub(crate) use read::read_correlation;
+pub use test::instant;
+
 pub(crate) use test::{CorrelationTest, read_outputs};

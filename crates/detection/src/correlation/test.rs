@@ -58,9 +58,15 @@ fn time(node: &Node) -> Option<i64> {
     match &node.yaml {
         Yaml::Int(digits) => digits.parse::<i64>().ok()?.checked_mul(MINUTE),
         Yaml::Float(minutes, _) => Some((minutes * MINUTE as f64) as i64),
-        Yaml::Text(text) => Some(text.parse::<jiff::Timestamp>().ok()?.as_microsecond()),
+        Yaml::Text(text) => instant(text),
         _ => None,
     }
+}
+
+/// An instant as in RFC 3339, in microseconds since 1970.
+#[must_use]
+pub fn instant(text: &str) -> Option<i64> {
+    Some(text.parse::<jiff::Timestamp>().ok()?.as_microsecond())
 }
 
 impl CorrelationRule {

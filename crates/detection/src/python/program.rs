@@ -65,7 +65,7 @@ pub struct ProgramDetection {
     pub id: DetectionId,
     pub kind: DetectionKind,
     pub module: PythonSource,
-    /// The log types whose events it judges; for policies the resource types.
+    /// The log types whose events it judges; for scheduled rules the queries, for policies the resource types.
     pub log_types: Vec<LogType>,
     /// Evaluated on events; what is not enabled is loaded for its unit tests alone.
     pub enabled: bool,
@@ -81,10 +81,11 @@ pub struct ProgramDetection {
 }
 
 impl Program {
-    /// The places of the rules that judge events of a log type, ascending.
+    /// The places of the rules that judge events of a log type, or of the scheduled rules that judge the rows of a query,
+    /// ascending.
     pub(crate) fn judges_of<'a>(&'a self, log_type: &'a LogType) -> impl Iterator<Item = u32> + 'a {
         let judges = move |detection: &ProgramDetection| {
-            detection.enabled && detection.kind == DetectionKind::Rule && detection.log_types.contains(log_type)
+            detection.enabled && detection.kind != DetectionKind::Policy && detection.log_types.contains(log_type)
         };
         (0..).zip(&self.detections).filter(move |(_, detection)| judges(detection)).map(|(index, _)| index)
     }

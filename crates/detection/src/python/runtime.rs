@@ -41,6 +41,12 @@ const FALLBACKS: &[Embedded] = &[
     ("dateutil.parser", false, include_str!("../../python/fallbacks/dateutil/parser.py")),
     ("dateutil.tz", false, include_str!("../../python/fallbacks/dateutil/tz.py")),
     ("policyuniverse", true, include_str!("../../python/fallbacks/policyuniverse/__init__.py")),
+    (
+        "policyuniverse.action_categories",
+        false,
+        include_str!("../../python/fallbacks/policyuniverse/action_categories.py"),
+    ),
+    ("policyuniverse.actions", false, include_str!("../../python/fallbacks/policyuniverse/actions.py")),
     ("policyuniverse.arn", false, include_str!("../../python/fallbacks/policyuniverse/arn.py")),
     (
         "policyuniverse.expander_minimizer",

@@ -4,6 +4,7 @@ use std::fmt;
 
 use uncia_model::LogType;
 
+use super::Schedule;
 use crate::{DataModelMapping, PythonSource};
 
 /// The `AnalysisType` of a content file.
@@ -100,7 +101,19 @@ pub struct DataModelSpec {
     pub module: Option<PythonSource>,
 }
 
-/// An item that is known and kept but does nothing yet.
+/// A saved or a scheduled query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuerySpec {
+    pub id: String,
+    pub file: String,
+    pub sql: String,
+    /// Whether it runs on its schedule.
+    pub enabled: bool,
+    /// Saved queries have none.
+    pub schedule: Option<Schedule>,
+}
+
+/// An item that is known and kept by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherItem {
     pub id: String,

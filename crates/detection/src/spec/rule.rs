@@ -88,6 +88,7 @@ impl RuleSpec {
     pub fn alert_kind(&self) -> AlertKind {
         match self.analysis_type {
             AnalysisType::ScheduledRule => AlertKind::ScheduledRule,
+            AnalysisType::CorrelationRule => AlertKind::CorrelationRule,
             AnalysisType::Policy => AlertKind::Policy,
             _ => AlertKind::Rule,
         }

@@ -5,9 +5,16 @@
 
 use std::str::FromStr;
 
+/// When something runs, and how long a run may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub when: When,
+    pub timeout_minutes: u64,
+}
+
 /// The instants at which something runs; whole minutes since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Schedule {
+pub enum When {
     Rate { minutes: i64 },
     Cron(Cron),
 }
@@ -35,7 +42,7 @@ const DAY: i64 = 24 * 60;
 /// A leap day comes again after at most eight years.
 const SEARCHED_DAYS: i64 = 9 * 366;
 
-impl Schedule {
+impl When {
     /// The latest instant not after a minute; none of a cron expression that never comes true.
     #[must_use]
     pub fn last_at(&self, minute: i64) -> Option<i64> {
@@ -183,13 +190,13 @@ mod tests {
             ("0 0 * * 7", "2024-01-03T00:00", "2023-12-31T00:00", "2024-01-07T00:00"),
             ("5/20 0 1 JAN,JUL ?", "2024-01-01T00:25", "2024-01-01T00:25", "2024-01-01T00:45"),
         ] {
-            let schedule = Schedule::Cron(cron.parse().unwrap());
-            assert_eq!(schedule.last_at(minute(from)).map(shown).as_deref(), Some(last), "{cron}");
-            assert_eq!(schedule.next_after(minute(from)).map(shown).as_deref(), Some(next), "{cron}");
+            let when = When::Cron(cron.parse().unwrap());
+            assert_eq!(when.last_at(minute(from)).map(shown).as_deref(), Some(last), "{cron}");
+            assert_eq!(when.next_after(minute(from)).map(shown).as_deref(), Some(next), "{cron}");
         }
-        let rate = Schedule::Rate { minutes: 30 };
+        let rate = When::Rate { minutes: 30 };
         assert_eq!((rate.last_at(59), rate.next_after(60)), (Some(30), Some(90)));
-        assert_eq!(Schedule::Cron("0 0 31 2 *".parse().unwrap()).next_after(0), None);
+        assert_eq!(When::Cron("0 0 31 2 *".parse().unwrap()).next_after(0), None);
     }
 
     #[test]

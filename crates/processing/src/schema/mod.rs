@@ -17,7 +17,7 @@ pub(crate) use read::read_samples;
 pub use set::{Schema, SchemaSet};
 pub use spec::Sample;
 pub(crate) use spec::{FieldOrigin, FieldSpec, KindSpec, SchemaSpec, UdmSpec, ValueSpec};
-pub(crate) use table::standard_columns;
+pub use table::standard_columns;
 pub(crate) use validate::Validate;
 
 /// A YAML text as JSON, for tests of what is written.

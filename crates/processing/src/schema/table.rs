@@ -17,7 +17,8 @@ pub(crate) fn table_schema(spec: &SchemaSpec) -> TableSchema {
 }
 
 /// The columns that every table of events has.
-pub(crate) fn standard_columns() -> Vec<Column> {
+#[must_use]
+pub fn standard_columns() -> Vec<Column> {
     let column = |name: &str, kind, required, doc: &str| Column {
         name: name.to_owned(),
         kind,

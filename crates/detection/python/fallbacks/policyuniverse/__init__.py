@@ -1,1 +1,1 @@
-"""Stands in for policyuniverse: reading resource policies. Expanding actions needs the real package's tables."""
+"""Stands in for policyuniverse: reading resource policies. Actions are expanded and sorted by levels as far as their names tell."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from policyuniverse.action_categories import categories_for_actions
 from policyuniverse.statement import Statement
 
 
@@ -21,6 +22,10 @@ class Policy:
     def whos_allowed(self):
         """Who the allowing statements let in."""
         return {who for s in self.statements if s.effect == "Allow" for who in s.whos_allowed()}
+
+    def action_summary(self):
+        """Services to the access levels that the allowing statements give."""
+        return categories_for_actions({a for s in self.statements if s.effect == "Allow" for a in s.actions})
 
     def is_internet_accessible(self):
         """Whether any statement lets anyone in."""
