@@ -92,7 +92,7 @@ fn pack(fields: &mut Fields<'_>) -> Vec<String> {
     };
     let Some(mut inner) = fields.inner(node, "`PackDefinition`") else { return Vec::new() };
     inner.only(&[&["IDs"]]);
-    inner.set("IDs", false)
+    inner.texts("IDs")
 }
 
 /// The dialects that a query can be written in; ours comes first, Snowflake's is the same.
