@@ -74,6 +74,10 @@ impl Coercion<'_> {
                 continue;
             }
             let Some(field) = plan.find(self.document, member.key) else {
+                if level == Level::Root && plan.consumes(member.key) {
+                    done.has_changed = true;
+                    continue;
+                }
                 let key = self.unknown_key(plan, object, member.key, &mut taken, level);
                 done.has_changed |= key != member.key;
                 self.scratch.members.push(Member { key, value: member.value });

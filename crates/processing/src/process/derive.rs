@@ -61,6 +61,15 @@ impl Derived {
         Some(compiled(phase))
     }
 
+    /// Whether the value is made of the record's key of that name and of nothing else.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        match self {
+            Self::Path(steps) => matches!(&**steps, [step] if *step.key == *name),
+            Self::Split { from, .. } => from.is_of(name),
+            Self::Concat { .. } => false,
+        }
+    }
+
     /// The record's top-level keys that the value is made of.
     pub(super) fn top_level_keys<'a>(&'a self, out: &mut Vec<&'a str>) {
         match self {

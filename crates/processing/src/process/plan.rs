@@ -258,6 +258,13 @@ impl ObjectPlan {
         self.unnumbered.iter().map(|&place| &self.fields[usize::from(place)]).find(|field| *field.source == *text)
     }
 
+    /// Whether the key is the source of a field of the same name that is made of it and stands in its place.
+    #[inline]
+    pub(super) fn consumes(&self, key: Key) -> bool {
+        let field = self.names.get(key.id).map(|place| &self.fields[usize::from(place)]);
+        field.is_some_and(|field| field.derived.as_deref().is_some_and(|derived| derived.is_of(&field.name)))
+    }
+
     /// Whether a field that is not read from a key of that name writes to it.
     #[inline]
     pub(super) fn takes(&self, document: &Document, key: Key) -> bool {

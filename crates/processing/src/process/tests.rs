@@ -346,6 +346,14 @@ fn numbers_tell_log_types_apart() {
 }
 
 #[test]
+fn a_split_of_the_fields_own_key_takes_its_place() {
+    let mut processor = processor(&[&schema(
+        "  - {name: tags, type: array, element: {type: string}, split: {from: tags, separator: ','}}\n",
+    )]);
+    assert_eq!(own(&mut processor, r#"{"id":"1","tags":"a,b"}"#), r#"{"id":"1","tags":["a","b"]}"#);
+}
+
+#[test]
 fn an_abbreviated_record_may_have_been_an_event() {
     let parser = "parser: {csv: {hasHeader: true}}";
     let fields =
