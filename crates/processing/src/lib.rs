@@ -24,11 +24,12 @@ mod samples;
 mod schema;
 mod stream;
 mod time;
+mod xml;
 mod yaml_text;
 
 pub use failure::{failure_row, failure_table};
 pub use infer::{Inference, InferenceError, InferredSchema, RowFormat};
 pub use process::{Processed, Processor};
 pub use samples::{SampleError, UpdateError, check_sample, sample_event, update_expected};
-pub use schema::{Sample, Schema, SchemaError, SchemaSet, standard_columns};
+pub use schema::{ChangeKind, Sample, Schema, SchemaChange, SchemaError, SchemaSet, standard_columns};
 pub use stream::{Records, Splitter, StreamType, StreamTypeError};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uncia_model::Head;
 
 use super::Line;
+use super::zeek::ZeekSettings;
 
 /// What the head of a stream says.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +15,18 @@ pub(crate) struct Header {
     end: Option<u64>,
     /// The header line itself: files that were joined repeat it.
     text: Box<str>,
+    /// What Zeek's header says beside the names.
+    pub(super) zeek: Option<ZeekSettings>,
 }
 
 impl Header {
     /// A header that is the head's lines before `lines`.
     pub(super) fn new(head: &Head, columns: Vec<Box<str>>, lines: u64, text: &str) -> Self {
-        Self { columns: columns.into(), end: head.first.map(|first| first + lines), text: text.into() }
+        Self { columns: columns.into(), end: head.first.map(|first| first + lines), text: text.into(), zeek: None }
+    }
+
+    pub(super) fn with_zeek(self, settings: ZeekSettings) -> Self {
+        Self { zeek: Some(settings), ..self }
     }
 
     /// Whether the record is a line of the header.

@@ -13,12 +13,16 @@ pub(crate) struct Pairs {
     pairs: Vec<Pair>,
     /// Text that does not stand in the record as it is.
     spare: String,
+    /// Items of the values that are lists.
+    items: Vec<Piece>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     name: Piece,
     value: Piece,
+    /// The value is these of the items, and not a text.
+    list: Option<(u32, u32)>,
 }
 
 /// Where a text stands; offsets are in bytes.
@@ -34,6 +38,7 @@ impl Pairs {
     pub(crate) fn clear(&mut self) {
         self.pairs.clear();
         self.spare.clear();
+        self.items.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -41,7 +46,15 @@ impl Pairs {
     }
 
     pub(crate) fn push(&mut self, name: Piece, value: Piece) {
-        self.pairs.push(Pair { name, value });
+        self.pairs.push(Pair { name, value, list: None });
+    }
+
+    /// A value that is a list of texts.
+    pub(super) fn push_list(&mut self, name: Piece, items: Vec<Piece>) {
+        let from = self.items.len() as u32;
+        self.items.extend(items);
+        let list = Some((from, self.items.len() as u32));
+        self.pairs.push(Pair { name, value: Piece::Line(0, 0), list });
     }
 
     /// Keeps text that a parser made, by what `write` appends.
@@ -87,7 +100,7 @@ impl Pairs {
     /// Drops the pairs whose value is not wanted.
     pub(crate) fn retain(&mut self, line: &str, is_wanted: impl Fn(&str) -> bool) {
         let mut pairs = std::mem::take(&mut self.pairs);
-        pairs.retain(|pair| is_wanted(self.text(pair.value, line, &[])));
+        pairs.retain(|pair| pair.list.is_some() || is_wanted(self.text(pair.value, line, &[])));
         self.pairs = pairs;
     }
 
@@ -100,11 +113,20 @@ impl Pairs {
         let mut places: AHashMap<&str, usize> = AHashMap::new();
         for pair in &self.pairs {
             let name = self.text(pair.name, line, columns);
-            let value = Value::String(match pair.value {
+            let mut place = |piece: Piece| match piece {
                 Piece::Line(from, to) => whole.slice(from as usize, to as usize),
                 Piece::Spare(from, to) => spare.slice(from as usize, to as usize),
-                Piece::Column(_) => document.push_text(self.text(pair.value, line, columns)),
-            });
+                Piece::Column(_) => document.push_text(self.text(piece, line, columns)),
+            };
+            let value = match pair.list {
+                None => Value::String(place(pair.value)),
+                Some((from, to)) => {
+                    let items = &self.items[from as usize..to as usize];
+                    let items: Vec<Value> = items.iter().map(|&item| Value::String(place(item))).collect();
+                    scratch.items.extend(items);
+                    document.close_array(scratch, 0)
+                }
+            };
             let earlier = if self.pairs.len() > FEW {
                 let next = scratch.members.len();
                 let place = *places.entry(name).or_insert(next);

@@ -44,7 +44,8 @@ impl Candidates {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.json.len() + self.text.len() + self.unknown.len()
+        let is_only_text = |place: &&usize| !self.json.contains(place);
+        self.json.len() + self.text.iter().filter(is_only_text).count() + self.unknown.len()
     }
 
     /// Only this one, for the next record.

@@ -118,7 +118,8 @@ impl Plan {
         }
         Self {
             log_type: schema.log_type().clone(),
-            reads_json: schema.spec().parser.is_none() || required == Required::Waived,
+            reads_json: schema.spec().parser.as_ref().is_none_or(|parser| parser.is_also_json())
+                || required == Required::Waived,
             root,
             strictness: compiler.strictness,
             probe,

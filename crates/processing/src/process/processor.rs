@@ -218,7 +218,12 @@ impl Attempt<'_> {
                 if !is_wanted {
                     continue;
                 }
-                let line = Line { text, ordinal: self.record.ordinal, head: self.record.head.as_ref() };
+                let line = Line {
+                    text,
+                    ordinal: self.record.ordinal,
+                    received: self.payload.received,
+                    head: self.record.head.as_ref(),
+                };
                 match work.text_document(place, plan, &line) {
                     Ok(None) => return Ok(None),
                     Ok(Some(mut document)) => match self.event(work, plan, &mut document) {
@@ -315,11 +320,13 @@ impl Attempt<'_> {
         let count = candidates.len();
         let is_short = candidates.is_named || count <= MOST_SAID;
         let mut said: Vec<(LogType, String)> = Vec::new();
-        for &place in candidates.json.iter().chain(&candidates.text) {
+        let only_text = candidates.text.iter().filter(|place| !candidates.json.contains(place));
+        for &place in candidates.json.iter().chain(only_text) {
             let plan = &self.plans[place];
+            let reads_json = candidates.json.contains(&place);
             let mismatch = self.mismatches.iter().position(|(other, _)| *other == place);
             let is_near = match (&parsed, mismatch) {
-                (Ok(_), None) => plan.text.is_none() && work.top_level.shares_a_field(&plan.probe),
+                (Ok(_), None) => reads_json && work.top_level.shares_a_field(&plan.probe),
                 (_, found) => found.is_some(),
             };
             if !is_short && (!is_near || said.len() == MOST_SAID) {
@@ -327,7 +334,7 @@ impl Attempt<'_> {
             }
             let why = match (mismatch, &parsed) {
                 (Some(found), _) => self.mismatches.swap_remove(found).1.to_string(),
-                (None, _) if plan.text.is_some() => "the record is JSON".to_owned(),
+                (None, _) if !reads_json => "the record is JSON".to_owned(),
                 (None, Ok(document)) => work.top_level.objection(document, &plan.probe),
                 (None, Err(Some(refusal))) => refusal.message.clone(),
                 (None, Err(None)) => "not JSON".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use uncia_document::{Document, Interner, KeyId};
+use uncia_document::{Document, Interner, KeyId, Value};
 use uncia_model::Head;
 
 use super::plan::{Plan, TextPlan};
@@ -54,6 +54,11 @@ impl Work {
         };
         match text.parser.read(line, header.map(|(header, _)| header), pairs)? {
             Found::Nothing => Ok(None),
+            Found::Json(json) => match self.parser.parse(json.as_bytes()) {
+                Ok(document) if matches!(document.root().value(), Value::Object(_)) => Ok(Some(document)),
+                Ok(_) => Err("the record is no object".to_owned()),
+                Err(error) => Err(format!("not JSON: {error}")),
+            },
             Found::Pairs => {
                 let work = crate::parsers::Work { interner: &self.interner, scratch: &mut self.scratch };
                 Ok(Some(pairs.document(line.text, columns, ids, work)))

@@ -1,5 +1,6 @@
 //! The schema language: one YAML file describes one log type (`content/schemas/<vendor>/<LogType>.yml`).
 
+mod changes;
 mod error;
 mod mask;
 mod names;
@@ -10,6 +11,7 @@ mod table;
 mod validate;
 mod yaml;
 
+pub use changes::{ChangeKind, SchemaChange};
 pub use error::SchemaError;
 pub(crate) use mask::Mask;
 pub(crate) use names::column_name;

@@ -115,3 +115,21 @@ pub(crate) enum KindSpec {
     Object(Vec<FieldSpec>),
     Json,
 }
+
+impl KindSpec {
+    /// What schema files call it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::SmallInt => "smallint",
+            Self::Int => "int",
+            Self::BigInt => "bigint",
+            Self::Float => "float",
+            Self::Boolean => "boolean",
+            Self::Timestamp { .. } => "timestamp",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
+            Self::Json => "json",
+        }
+    }
+}

@@ -1,11 +1,13 @@
 //! `parser`: how the records of a log type that are not JSON are taken apart.
 
 use super::{Reader, entry};
-use crate::parsers::{Csv, Fastmatch, Format, Pattern, RegexParser, Template, TextOptions, TextParser};
+use crate::parsers::{Csv, Fastmatch, Format, Native, Pattern, RegexParser, Script, Template, TextOptions, TextParser};
+use crate::schema::error::nearest;
 use crate::schema::spec::FieldSpec;
 use crate::schema::yaml::Node;
 
-const KINDS: &[&str] = &["csv", "fastmatch", "regex"];
+const KINDS: &[&str] = &["csv", "fastmatch", "regex", "script", "native", "xml"];
+const WINDOWS_EVENT: &str = "windows_event";
 const COMMON_KEYS: &[&str] = &["skipLines", "skipPrefix", "trimSpace", "emptyValues", "expandFields"];
 
 type Pairs = [(Node, Node)];
@@ -29,6 +31,12 @@ impl<'a> Reader<'a> {
                 "csv" => Format::Csv(r.csv(node, settings, fields, &mut columns)?),
                 "fastmatch" => Format::Fastmatch(r.fastmatch(node, settings, &mut columns)?),
                 "regex" => Format::Regex(r.regex(node, settings, &mut columns)?),
+                "script" => Format::Script(r.script(node, settings)?),
+                "native" => r.native(node, settings, &mut columns)?,
+                "xml" => {
+                    r.settings_keys(settings, &[]);
+                    Format::Xml
+                }
                 _ => return None,
             };
             Some(TextParser { format, options, columns: columns.into() })
@@ -166,6 +174,42 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    fn script(&mut self, node: &Node, settings: &'a Pairs) -> Option<Script> {
+        self.settings_keys(settings, &["function"]);
+        let source = self.required_string(node, settings, "function")?;
+        let line = entry(settings, "function").map_or(node.line, |(key, _)| key.line);
+        match Script::compile(&source) {
+            Ok(script) => Some(script),
+            Err(message) => {
+                self.error(line, message);
+                None
+            }
+        }
+    }
+
+    fn native(&mut self, node: &Node, settings: &'a Pairs, columns: &mut Vec<Box<str>>) -> Option<Format> {
+        let name = self.required_string(node, settings, "name")?;
+        let own: &[&str] = if name == "keyvalue" { &["name", "delimiter", "separator"] } else { &["name"] };
+        self.settings_keys(settings, own);
+        if name == WINDOWS_EVENT {
+            return Some(Format::WindowsEvent);
+        }
+        let Some(native) = Native::named(&name) else {
+            let names: Vec<&str> = Native::NAMES.iter().copied().chain([WINDOWS_EVENT]).collect();
+            let hint = nearest(&name, &names).or_else(|| Some(format!("known are {}", names.join(", "))));
+            self.report(node.line, format!("unknown native parser `{name}`"), hint);
+            return None;
+        };
+        *columns = native.columns();
+        let Native::KeyValue(mut keys) = native else { return Some(Format::Native(native)) };
+        let text = |key: &str| entry(settings, key).and_then(|(_, node)| node.text()).filter(|text| !text.is_empty());
+        keys.delimiter = text("delimiter").map(Box::from);
+        if let Some(separator) = text("separator") {
+            keys.separator = separator.into();
+        }
+        Some(Format::Native(Native::KeyValue(keys)))
     }
 
     /// `match`: a list of texts, or one.
