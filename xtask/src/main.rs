@@ -8,6 +8,7 @@ mod accept;
 mod bench;
 mod build;
 mod check;
+mod conformance;
 mod python;
 mod run;
 mod tidy;
@@ -51,6 +52,9 @@ enum Task {
     },
     /// Every unit test of panther-analysis (its folder in `PANTHER_ANALYSIS_DIR`) on our engine.
     Conformance {
+        /// Run Panther's own tool as well, from pip in an environment of its own, and print how long both took.
+        #[arg(long)]
+        peer: bool,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -81,7 +85,7 @@ fn run_task() -> Result<()> {
         Task::Test { quick, filter } => check::test(quick, filter.as_deref()),
         Task::Demo { arguments } => build::run_product("demo", &arguments),
         Task::Bench { name, json } => bench::bench(&name, json),
-        Task::Conformance { arguments } => build::run_product("conformance", &arguments),
+        Task::Conformance { peer, arguments } => conformance::conformance(peer, &arguments),
         Task::Accept { filter } => accept::accept(filter.as_deref()),
         Task::Help => {
             use clap::CommandFactory as _;

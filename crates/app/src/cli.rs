@@ -185,6 +185,18 @@ pub(crate) struct Test {
     /// Only detections with this value, e.g. Severity=High, RuleID=…, Enabled!=true.
     #[arg(long, value_name = "K=V")]
     pub(crate) filter: Vec<String>,
+    /// Only tests with this name; can be given several times.
+    #[arg(long = "test-name", value_name = "NAME")]
+    pub(crate) test_names: Vec<String>,
+    /// Detections with fewer tests fail; above 1, one test must expect true and one false.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) minimum_tests: usize,
+    /// Leave out what is not enabled.
+    #[arg(long)]
+    pub(crate) skip_disabled_tests: bool,
+    /// Print only what failed.
+    #[arg(long)]
+    pub(crate) show_failures_only: bool,
 }
 
 #[derive(Args)]

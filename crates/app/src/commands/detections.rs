@@ -25,10 +25,18 @@ pub(crate) async fn test(config: &Config, arguments: &cli::Test, format: Format)
     let filters: Vec<Filter> =
         filters.collect::<Result<_, _>>().map_err(|error| ExitError::usage(error.to_string()))?;
     let content = load(&arguments.path)?;
-    let report = run(config, &content, &TestOptions { filters, ..TestOptions::default() }).await?;
+    let options = TestOptions {
+        filters,
+        minimum_tests: arguments.minimum_tests,
+        names: arguments.test_names.clone(),
+        skip_disabled: arguments.skip_disabled_tests,
+        ..TestOptions::default()
+    };
+    let report = run(config, &content, &options).await?;
     let mut text = String::new();
     if format == Format::Table {
-        let rendering = Rendering { colour: std::io::stdout().is_terminal(), failures_only: false };
+        let colour = std::io::stdout().is_terminal();
+        let rendering = Rendering { colour, failures_only: arguments.show_failures_only };
         text.extend(report.detections.iter().map(|detection| rendering.detection(detection)));
         text += &rendering.summary(&report, &arguments.path.display().to_string());
     } else {
@@ -58,7 +66,9 @@ pub(crate) async fn conformance(config: &Config, arguments: &cli::Conformance, f
         eprintln!("{} events went through their schema, {} did not", passage.events, passage.refused.len());
     }
     let flips = flip_expectations(&mut content, arguments.flip, arguments.seed);
+    let begun = tokio::time::Instant::now();
     let report = run(config, &content, &TestOptions::default()).await?;
+    eprintln!("the tests took {:.1} s", begun.elapsed().as_secs_f64());
     let conformance = Conformance::of(&report);
     if format == Format::Table {
         write_out(conformance.to_string().as_bytes())?;

@@ -194,9 +194,8 @@ fn is_empty(value: Ref<'_>) -> bool {
 fn compare(operator: Operator, letters: Letters, value: Ref<'_>, scalar: &Scalar) -> bool {
     match operator {
         Operator::Equals => equals(value, scalar, letters),
-        // A list's question; of anything else it is no element.
-        Operator::Has => false,
-        Operator::Contains => contains(value, scalar, letters),
+        // Of a text both ask for a part; of a list `Has` asks for an element.
+        Operator::Has | Operator::Contains => contains(value, scalar, letters),
         Operator::StartsWith | Operator::EndsWith => {
             let (Some(text), Scalar::Text(exact, lower)) = (value.as_str(), scalar) else { return false };
             let ends = |text: &str, part: &str| {

@@ -79,7 +79,7 @@ pub(super) enum Operator {
     StartsWith,
     EndsWith,
     Contains,
-    /// A list has it as an element.
+    /// A list has it as an element; a text as a part.
     Has,
     Greater,
     GreaterOrEqual,

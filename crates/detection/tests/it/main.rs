@@ -9,5 +9,6 @@ mod functions;
 mod hostile;
 mod oracle;
 mod own;
+mod simple;
 mod testing;
 mod workers;
