@@ -108,6 +108,7 @@ pub fn failure_row(failure: &Failure, interner: &Interner) -> Document {
     }
     let facts = Facts {
         log_type: &LogType::new(LOG_TYPE),
+        revision: 0,
         row_id: failure.row_id,
         event_time: failure.time,
         parse_time: failure.time,

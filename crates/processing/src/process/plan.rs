@@ -17,6 +17,7 @@ use crate::time::TimeFormat;
 /// How records of one log type are read.
 pub(super) struct Plan {
     pub(super) log_type: LogType,
+    pub(super) revision: u32,
     /// Whether JSON objects are records. Abbreviated ones are, whatever their source sends.
     pub(super) reads_json: bool,
     pub(super) root: ObjectPlan,
@@ -118,6 +119,7 @@ impl Plan {
         }
         Self {
             log_type: schema.log_type().clone(),
+            revision: schema.revision(),
             reads_json: schema.spec().parser.as_ref().is_none_or(|parser| parser.is_also_json())
                 || required == Required::Waived,
             root,

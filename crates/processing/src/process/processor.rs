@@ -285,6 +285,7 @@ impl Attempt<'_> {
         }
         let facts = Facts {
             log_type: &plan.log_type,
+            revision: plan.revision,
             row_id: self.row_id,
             event_time: time,
             parse_time: self.parse_time,

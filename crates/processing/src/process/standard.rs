@@ -30,6 +30,8 @@ pub(crate) struct StandardKeys {
 /// What the standard fields of one row say.
 pub(crate) struct Facts<'a> {
     pub(crate) log_type: &'a LogType,
+    /// Of the schema; bundled ones have 0.
+    pub(crate) revision: u32,
     pub(crate) row_id: RowId,
     pub(crate) event_time: Timestamp,
     pub(crate) parse_time: Timestamp,
@@ -62,8 +64,7 @@ impl StandardKeys {
             Some(document.push_string(std::str::from_utf8(&row_id).expect("hex digits are ASCII"))),
             Some(Value::Timestamp(facts.event_time)),
             Some(Value::Timestamp(facts.parse_time)),
-            // Bundled schemas have version 0; revisions come with schemas that users edit.
-            Some(document.push_number(0)),
+            Some(document.push_number(facts.revision)),
             Some(document.push_string(facts.origin.source.as_str())),
             Some(document.push_string(&facts.origin.source_label)),
             source_file,

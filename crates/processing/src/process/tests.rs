@@ -266,6 +266,15 @@ fn the_index_finds_what_trying_all_would() {
     assert_eq!(failure.candidates.len(), 20);
 }
 
+#[test]
+fn events_carry_the_revision_of_their_schema() {
+    let (mut set, _) = SchemaSet::load([("t.yml".to_owned(), schema(""))]);
+    assert!(set.set_revision(&"Test.Log".into(), 7));
+    assert!(!set.set_revision(&"Test.Other".into(), 7));
+    let event = process(&mut Processor::new(Arc::new(set), Interner::new()), br#"{"id":1}"#, &[]).unwrap();
+    assert_eq!(event.document.root().get("p_schema_version").unwrap().literal(), Some("7"));
+}
+
 const ALPHA: &str = "schema: T.Alpha\nfields: [{name: kind, type: string, required: true, validate: {allow: [alpha]}}, {name: n, type: int}]";
 const BETA: &str =
     "schema: T.Beta\nfields: [{name: kind, type: string, required: true}, {name: n, type: int, required: true}]";

@@ -16,6 +16,7 @@ pub struct Schema {
     spec: SchemaSpec,
     file: String,
     table: Arc<TableSchema>,
+    revision: u32,
 }
 
 impl Schema {
@@ -44,6 +45,12 @@ impl Schema {
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.spec.samples
+    }
+
+    /// How often the schema was edited; events carry it as `p_schema_version`. Bundled schemas have 0.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.revision
     }
 
     /// Whether fields that records have and the schema does not may be added to it.
@@ -97,7 +104,7 @@ impl SchemaSet {
             }
             tables.insert(spec.log_type.table_name(), spec.log_type.clone());
             let table = Arc::new(table_schema(&spec));
-            set.schemas.insert(spec.log_type.clone(), Arc::new(Schema { spec, file, table }));
+            set.schemas.insert(spec.log_type.clone(), Arc::new(Schema { spec, file, table, revision: 0 }));
         }
         (set, errors)
     }
@@ -124,6 +131,14 @@ impl SchemaSet {
     #[must_use]
     pub fn get(&self, log_type: &LogType) -> Option<&Arc<Schema>> {
         self.schemas.get(log_type)
+    }
+
+    /// Says which revision of a schema this is; false if there is no such log type.
+    pub fn set_revision(&mut self, log_type: &LogType, revision: u32) -> bool {
+        let Some(schema) = self.schemas.get_mut(log_type) else { return false };
+        let Schema { spec, file, table, .. } = &**schema;
+        *schema = Arc::new(Schema { spec: spec.clone(), file: file.clone(), table: table.clone(), revision });
+        true
     }
 
     /// In the order of their names.
