@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Relative to the workspace's crates.
-const SOURCES: [&str; 2] = ["pyworker/src", "document/src"];
+const SOURCES: [&str; 3] = ["pyworker/src", "document/src", "ruleir/src"];
 
 pub(crate) fn emit() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -14,14 +14,14 @@ use crate::run::cargo;
 const LAYERS: &[&[&str]] = &[
     &["uncia-document"],
     &["uncia-model"],
-    &["uncia-processing", "uncia-lake", "uncia-store", "uncia-wal"],
+    &["uncia-processing", "uncia-ruleir", "uncia-lake", "uncia-store", "uncia-wal"],
     &["uncia-sources", "uncia-detection", "uncia-alerting", "uncia-lake-iceberg"],
     &["uncia-pipeline"],
     &["uncia-app"],
 ];
 
 /// Beside the layers: what each may use, and that nothing uses it (but as a development dependency).
-const BESIDE: &[(&str, &[&str])] = &[("uncia-pyworker", &["uncia-document"]), ("xtask", &[])];
+const BESIDE: &[(&str, &[&str])] = &[("uncia-pyworker", &["uncia-document", "uncia-ruleir"]), ("xtask", &[])];
 
 /// What only one crate may name.
 const FENCED: &[(&str, &[&str])] = &[

@@ -18,6 +18,9 @@ loader.exec_module(extension)
 sys.modules["_uncia"] = extension
 
 runtime = json.loads(extension.connect(int(sys.argv[2]), int(sys.argv[3])))
+compiler = types.ModuleType("uncia_compile")
+sys.modules["uncia_compile"] = compiler
+exec(compile(runtime["compile"], "uncia_compile.py", "exec"), compiler.__dict__)
 host = types.ModuleType("uncia_host")
 sys.modules["uncia_host"] = host
 exec(compile(runtime["host"], "uncia_host.py", "exec"), host.__dict__)

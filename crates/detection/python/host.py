@@ -16,6 +16,8 @@ import types
 
 import _uncia
 
+import uncia_compile
+
 MAX_GENERATED_CHARS = 1_000
 MAX_CONTEXT_CHARS = 204_800
 MAX_DESTINATIONS = 10
@@ -136,7 +138,7 @@ class Detection:
 
 
 def load(settings, program):
-    """Imports a program; returns JSON errors by index, the optimisation mode and the tables of log types."""
+    """Imports a program; returns JSON errors by index, the optimisation mode, the tables of log types, and what was compiled."""
     SETTINGS.update(json.loads(settings))
     program = json.loads(program)
     sys.path.extend(place for place in SETTINGS["python_path"] if place not in sys.path)
@@ -147,7 +149,7 @@ def load(settings, program):
     for destination in reversed(program["destinations"]):
         DESTINATIONS[destination["name"]] = destination["id"]
     errors = {}
-    models = load_data_models(program["data_models"])
+    models, model_modules = load_data_models(program["data_models"])
     skipped = SETTINGS["skip"]
     tables = {}
     DETECTIONS.clear()
@@ -176,15 +178,42 @@ def load(settings, program):
     gc.disable()
     gc.collect()
     gc.freeze()
-    return json.dumps({"errors": errors}), SETTINGS["optimise"], tables
+    mode = SETTINGS["optimise"]
+    compiled = None if mode == "off" else compiled_rules(program, tables, model_modules)
+    return json.dumps({"errors": errors}), mode, tables, compiled, SETTINGS["shadow"], SETTINGS["explain"], SETTINGS["fault"]
+
+
+def compiled_rules(program, tables, model_modules):
+    """What the native index and evaluator get to know of the rules; nothing if the compiler itself fails."""
+    numbers = sorted({number for _, rules in tables.values() for number, _ in rules})
+    modules = list(model_modules)
+    for source in program["globals"]:
+        loaded = sys.modules.get(source["name"])
+        if loaded is not None:
+            modules.append((source["name"], source["source"], loaded.__dict__))
+    rules = []
+    for number in numbers:
+        detection = DETECTIONS[number]
+        modules.append((detection.id, detection.spec["module"]["source"], detection.module.__dict__))
+        rules.append((number, detection.function(detection.matcher_name)))
+    models = [(log_type, *MODEL_PARTS[id(model)]) for log_type, (model, _) in tables.items() if model is not None]
+    try:
+        content, functions, callables, written = uncia_compile.compile_content(modules, models, rules)
+    except Exception as error:
+        print(f"rules are not optimised: {error!r}", file=sys.stderr)
+        return None
+    return json.dumps(content), functions, callables, written
 
 
 MODELS = {}
+# Paths and methods of data models, by identity: the compiler reads them.
+MODEL_PARTS = {}
 
 
 def load_data_models(specs):
     """Data models by log type. A model that cannot be loaded is left out: its log types have none."""
-    models = {}
+    models, modules = {}, []
+    MODEL_PARTS.clear()
     for spec in specs:
         try:
             namespace = {}
@@ -194,15 +223,23 @@ def load_data_models(specs):
                 module.__file__ = source["file"]
                 exec(compile(source["source"], source["file"], "exec"), module.__dict__)
                 namespace = module.__dict__
+                modules.append((source["name"], source["source"], namespace))
             paths = [(m["name"], m["path"]) for m in spec["mappings"] if m["path"] is not None]
             methods = {m["name"]: namespace[m["method"]] for m in spec["mappings"] if m["path"] is None}
             model = _uncia.DataModel(paths, methods)
+            MODEL_PARTS[id(model)] = (paths, methods)
         except Exception as error:
             print(f"data model {spec['id']}: {error!r}", file=sys.stderr)
             continue
         for log_type in spec["log_types"]:
             models.setdefault(log_type, model)
-    return models
+    return models, modules
+
+
+def explained(reply, explanations):
+    """The reply with what the native half can tell of the compiled rules."""
+    told = {number: {"reads": reads, "opaque": opaque} for number, reads, opaque in explanations}
+    return json.dumps({**json.loads(reply), "explanations": told})
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ use uncia_model::{DetectionError, DetectionErrorKind, DetectionId, LogType, limi
 
 use crate::native::Native;
 use crate::python::{
-    Chunk, Evaluation, EvaluationStats, EventBatch, Found, FunctionError, Job, Judged, KeyValue, LaunchConfig,
-    Launcher, Pool, PoolConfig, Program, Quarantine, TestCase, TestOutcome, TimeLimits, extension, interpreter,
-    not_run,
+    Chunk, Evaluation, EvaluationStats, EventBatch, Explanation, Found, FunctionError, Job, Judged, KeyValue,
+    LaunchConfig, Launcher, Optimise, Pool, PoolConfig, Probe, Program, Quarantine, TestCase, TestOutcome, TimeLimits,
+    extension, interpreter, not_run,
 };
 
 /// How workers are found, started and limited.
@@ -39,6 +39,11 @@ pub struct EngineConfig {
     pub quarantine_deaths: usize,
     /// … within this time, after which it is no longer run.
     pub quarantine_window: Duration,
+    /// How far detections are decided without asking Python.
+    pub optimise: Optimise,
+    /// Of the pairs of event and detection that are decided without Python, one in so many is compared with it; 0 for none.
+    pub shadow: u64,
+    pub probe: Probe,
 }
 
 impl Default for EngineConfig {
@@ -53,6 +58,9 @@ impl Default for EngineConfig {
             memory_bytes: 2 * 1024 * 1024 * 1024,
             quarantine_deaths: 3,
             quarantine_window: Duration::from_secs(600),
+            optimise: Optimise::default(),
+            shadow: 1_000,
+            probe: Probe::default(),
         }
     }
 }
@@ -111,6 +119,9 @@ impl Engine {
             launcher: launcher.map_err(|error| EngineError::Start(error.to_string()))?,
             cache,
             quarantine: Quarantine::new(config.quarantine_deaths, config.quarantine_window),
+            optimise: config.optimise,
+            shadow: config.shadow,
+            probe: config.probe.clone(),
         };
         let places = (0..).zip(&program.detections).map(|(index, detection)| (detection.id.clone(), index)).collect();
         let native = Arc::new(Native::new(&program));
@@ -139,6 +150,14 @@ impl Engine {
         closed.filter_map(|index| Some(detections.get(index as usize)?.id.clone())).collect()
     }
 
+    /// What the optimiser knows of the enabled rules; only kept when the configuration's probe asks for it.
+    #[must_use]
+    pub fn explanations(&self) -> Vec<(DetectionId, Explanation)> {
+        let detections = &self.program().detections;
+        let kept = self.pool.shared.explanations().into_iter();
+        kept.filter_map(|(index, kept)| Some((detections.get(index as usize)?.id.clone(), kept))).collect()
+    }
+
     /// Runs the enabled detections of the batch's log type on its events. Never fails.
     pub async fn evaluate(&self, batch: EventBatch) -> Evaluation {
         if batch.events.is_empty() {
@@ -165,9 +184,7 @@ impl Engine {
         for reply in replies {
             let Ok(judged) = reply.await else { continue };
             found.extend(judged.found);
-            stats.calls += judged.stats.calls;
-            stats.unreadable += judged.stats.unreadable;
-            stats.deaths += judged.stats.deaths;
+            stats.add(&judged.stats);
         }
         found.sort_by_key(|(index, found)| match found {
             Found::Match(matched) => (matched.event, *index),

@@ -63,6 +63,15 @@ impl Interner {
         self.read().folded.get(id.index()).copied().unwrap_or(KeyId::NONE)
     }
 
+    /// Appends the lower-case ids of the keys that came since `into` had them all, so that `into[id.index()]` is
+    /// [`Self::folded`] without a lock.
+    pub fn folded_since(&self, into: &mut Vec<KeyId>) {
+        let table = self.read();
+        if let Some(new) = table.folded.get(into.len()..) {
+            into.extend_from_slice(new);
+        }
+    }
+
     /// How many keys have an id.
     pub fn len(&self) -> usize {
         self.read().folded.len()

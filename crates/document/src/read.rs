@@ -49,6 +49,12 @@ impl Document {
         self.text(key.text)
     }
 
+    /// Whether all text of the document, keys included, is ASCII.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.text.is_ascii()
+    }
+
     /// Bytes held, for memory accounts.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {

@@ -1,7 +1,7 @@
 //! A parsed event and the Python objects of its values: scalars as `json.loads` makes them, containers as views or, when
 //! somebody asks for a plain copy, as fresh `dict` and `list`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -16,8 +16,8 @@ use crate::node::Members;
 /// A document that events share.
 pub(crate) struct Parsed {
     pub(crate) document: Document,
-    /// All keys are ASCII, so that keys equal but for their case have equal lengths.
-    ascii_keys: bool,
+    /// All text is ASCII, so that keys equal but for their case have equal lengths. Known when first asked.
+    is_ascii: OnceLock<bool>,
 }
 
 /// A value of a shared document.
@@ -28,16 +28,15 @@ pub(crate) struct NativeValue {
 }
 
 impl Parsed {
-    pub(crate) fn new(document: Document, bytes: &[u8]) -> Arc<Self> {
-        let ascii_keys = bytes.is_ascii() && !bytes.windows(2).any(|pair| pair == b"\\u");
-        Arc::new(Self { document, ascii_keys })
+    pub(crate) fn new(document: Document) -> Arc<Self> {
+        Arc::new(Self { document, is_ascii: OnceLock::new() })
     }
 
     /// A member by its exact key, else the first whose key is equal but for its case.
     pub(crate) fn member(&self, object: Value, key: &str) -> Option<Value> {
         let members = self.document.members(object);
         let mut folded = None;
-        let ascii = self.ascii_keys && key.is_ascii();
+        let ascii = key.is_ascii() && *self.is_ascii.get_or_init(|| self.document.is_ascii());
         for member in members {
             let name = self.document.key(member.key);
             if ascii && name.len() != key.len() {
@@ -151,6 +150,6 @@ pub(crate) fn parse<'py>(
     if !matches!(value, Value::Object(_)) {
         return Err(pyo3::exceptions::PyValueError::new_err("not a JSON object"));
     }
-    let parsed = Parsed::new(document, text.as_bytes());
+    let parsed = Parsed::new(document);
     PantherEvent::of(py, Members::Native(NativeValue { parsed, value }), data_model)
 }

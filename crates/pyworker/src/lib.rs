@@ -10,10 +10,10 @@
 mod document;
 mod event;
 mod frames;
-mod index;
 mod list;
 mod mapping;
 mod model;
+mod native;
 mod node;
 mod progress;
 #[expect(dead_code, reason = "each side writes what the other reads")]

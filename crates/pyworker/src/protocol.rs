@@ -29,7 +29,7 @@ pub(crate) mod kind {
     pub(crate) const TO_BATCH: u8 = 5;
     /// `u32` event, `u32` detection, `u8` what, JSON.
     pub(crate) const FROM_FOUND: u8 = 6;
-    /// `u64` batch, `u64` calls, `u64` unreadable events.
+    /// `u64` batch, then [`super::Counts`].
     pub(crate) const FROM_DONE: u8 = 7;
     /// `u32` length, JSON test case, JSON event.
     pub(crate) const TO_TEST: u8 = 8;
@@ -39,6 +39,8 @@ pub(crate) mod kind {
     pub(crate) const FROM_CACHE: u8 = 10;
     /// JSON: `item` or `error`.
     pub(crate) const TO_CACHED: u8 = 11;
+    /// `u32` event, `u32` detection, text: a decision without Python that Python does not share.
+    pub(crate) const FROM_DIVERGED: u8 = 12;
 }
 
 /// What was found.
@@ -62,6 +64,49 @@ pub(crate) mod page {
     pub(crate) const NO_EVENT: u64 = u64::MAX;
 }
 
+/// What was done in a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Calls of `rule()` in Python.
+    pub(crate) calls: u64,
+    /// Events that are no JSON objects.
+    pub(crate) unreadable: u64,
+    /// Pairs of event and detection.
+    pub(crate) pairs: u64,
+    /// Of these: ruled out by the index.
+    pub(crate) pruned: u64,
+    /// Decided by the native evaluator.
+    pub(crate) native_false: u64,
+    pub(crate) native_true: u64,
+    /// Given up by it.
+    pub(crate) fallbacks: u64,
+    /// Decided without Python, and then run in Python all the same, to compare.
+    pub(crate) shadowed: u64,
+}
+
+impl Counts {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let Self { calls, unreadable, pairs, pruned, native_false, native_true, fallbacks, shadowed } = *self;
+        for number in [calls, unreadable, pairs, pruned, native_false, native_true, fallbacks, shadowed] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    pub(crate) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let mut number = || read_u64(bytes);
+        Some(Self {
+            calls: number()?,
+            unreadable: number()?,
+            pairs: number()?,
+            pruned: number()?,
+            native_false: number()?,
+            native_true: number()?,
+            fallbacks: number()?,
+            shadowed: number()?,
+        })
+    }
+}
+
 /// The head of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BatchHeader {
@@ -73,6 +118,8 @@ pub(crate) struct BatchHeader {
     pub(crate) skip: Vec<u32>,
     /// Pairs of event and detection that shall not run, ascending: filters have decided them.
     pub(crate) rejected: Vec<(u32, u32)>,
+    /// Detections that only Python may judge: a decision without it was wrong.
+    pub(crate) distrusted: Vec<u32>,
     pub(crate) events: u32,
 }
 
@@ -82,9 +129,11 @@ impl BatchHeader {
         write_bytes(self.log_type.as_bytes(), out);
         out.extend_from_slice(&self.resume.0.to_le_bytes());
         out.extend_from_slice(&self.resume.1.to_le_bytes());
-        out.extend_from_slice(&(self.skip.len() as u32).to_le_bytes());
-        for detection in &self.skip {
-            out.extend_from_slice(&detection.to_le_bytes());
+        for list in [&self.skip, &self.distrusted] {
+            out.extend_from_slice(&(list.len() as u32).to_le_bytes());
+            for detection in list {
+                out.extend_from_slice(&detection.to_le_bytes());
+            }
         }
         out.extend_from_slice(&(self.rejected.len() as u32).to_le_bytes());
         for (event, detection) in &self.rejected {
@@ -98,12 +147,15 @@ impl BatchHeader {
         let batch = read_u64(bytes)?;
         let log_type = String::from_utf8(read_bytes(bytes)?.to_vec()).ok()?;
         let resume = (read_u32(bytes)?, read_u32(bytes)?);
-        let count = read_u32(bytes)?;
-        let skip = (0..count).map(|_| read_u32(bytes)).collect::<Option<_>>()?;
+        let mut list = || {
+            let count = read_u32(bytes)?;
+            (0..count).map(|_| read_u32(bytes)).collect::<Option<_>>()
+        };
+        let (skip, distrusted) = (list()?, list()?);
         let count = read_u32(bytes)?;
         let mut pair = || Some((read_u32(bytes)?, read_u32(bytes)?));
         let rejected = (0..count).map(|_| pair()).collect::<Option<_>>()?;
-        Some(Self { batch, log_type, resume, skip, rejected, events: read_u32(bytes)? })
+        Some(Self { batch, log_type, resume, skip, distrusted, rejected, events: read_u32(bytes)? })
     }
 }
 

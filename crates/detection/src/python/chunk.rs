@@ -12,7 +12,7 @@ use uncia_model::{DetectionError, DetectionErrorKind, LogType};
 use super::found::{Found, read_error, read_match};
 use super::outcome::EvaluationStats;
 use super::pool::{Seat, Shared, answer, error_of};
-use super::protocol::{BatchHeader, FOUND_MATCH, kind, read_u32, read_u64, write_bytes};
+use super::protocol::{BatchHeader, Counts, FOUND_MATCH, kind, read_u32, read_u64, write_bytes};
 use super::worker::{Death, Worker};
 
 /// Consecutive events of a batch.
@@ -80,6 +80,7 @@ async fn run(
         resume: progress.resume,
         skip: shared.quarantine.closed(),
         rejected: chunk.rejected.clone(),
+        distrusted: shared.distrusted(),
         events: chunk.events.len() as u32,
     };
     let mut payload = Vec::with_capacity(chunk.events.iter().map(|event| event.len() + 4).sum::<usize>() + 64);
@@ -93,12 +94,11 @@ async fn run(
         match worker.receive().await? {
             (kind::FROM_FOUND, frame) => progress.take(&frame, shared, chunk),
             (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
+            (kind::FROM_DIVERGED, frame) => progress.diverged(&frame, shared, chunk),
             (_, done) => {
                 let mut done = &done[..];
-                let mut number = || read_u64(&mut done).unwrap_or_default();
-                let (_, calls, unreadable) = (number(), number(), number());
-                progress.judged.stats.calls += calls;
-                progress.judged.stats.unreadable += unreadable;
+                read_u64(&mut done);
+                progress.judged.stats.count(Counts::read(&mut done).unwrap_or_default());
                 return Ok(());
             }
         }
@@ -124,6 +124,20 @@ impl Progress {
                 self.blame(shared, chunk, (event, index), kind, "InvalidResult", error.to_string());
             }
         }
+    }
+
+    /// Takes in that a decision without Python was wrong.
+    fn diverged(&mut self, mut frame: &[u8], shared: &Shared, chunk: &Chunk) {
+        let (Some(event), Some(index)) = (read_u32(&mut frame), read_u32(&mut frame)) else { return };
+        self.judged.stats.diverged += 1;
+        shared.distrust(index);
+        let id = shared.program.detections.get(index as usize).map(|detection| detection.id.as_str());
+        let event = chunk.events.get(event as usize).map(|event| row_id(event)).unwrap_or_default();
+        let what = String::from_utf8_lossy(frame);
+        tracing::error!(
+            detection.id = id, log_type = %chunk.log_type, row = event,
+            "a decision without Python was wrong ({what}); the detection is no longer optimised, its answer is Python's"
+        );
     }
 
     /// Decides what a death means and where to go on.
@@ -187,4 +201,10 @@ impl Progress {
             self.blame(shared, chunk, pair, DetectionErrorKind::Crash, "WorkerUnavailable", reason.to_owned());
         }
     }
+}
+
+/// The row id of an event, to find it again.
+fn row_id(event: &[u8]) -> String {
+    let read: Result<serde_json::Value, _> = serde_json::from_slice(event);
+    read.ok().and_then(|event| event.get("p_row_id")?.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -5,6 +5,7 @@ mod chunk;
 mod find;
 mod found;
 mod launch;
+mod optimise;
 mod outcome;
 mod page;
 mod pool;
@@ -25,6 +26,7 @@ pub(crate) use quarantine::Quarantine;
 pub(crate) use worker::TimeLimits;
 
 pub use cache::{CacheChange, CacheError, CacheItem, CacheRequest, KeyValue, MemoryCache};
+pub use optimise::{Explanation, Optimise, Probe};
 pub use outcome::{
     Evaluation, EvaluationStats, EventBatch, FunctionError, FunctionOutcome, Mock, TestCase, TestOutcome,
 };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uncia_model::{DetectionError, DetectionId, LogType, Match};
 
+use super::protocol::Counts;
 use crate::simple::NotAnAddress;
 
 /// Events of one log type in their normal form, as JSON.
@@ -32,6 +33,70 @@ pub struct EvaluationStats {
     pub unreadable: u64,
     /// Workers that died.
     pub deaths: u64,
+    /// Pairs of event and detection.
+    pub pairs: u64,
+    /// Of these: ruled out by the index, without a call.
+    pub pruned: u64,
+    /// Found false by the native evaluator, without a call.
+    pub native_false: u64,
+    /// Found true by it; `rule()` is called all the same.
+    pub native_true: u64,
+    /// Given up by it; Python decided.
+    pub fallbacks: u64,
+    /// Decided without Python and compared with it.
+    pub shadowed: u64,
+    /// Comparisons that differed: Python's answer stood.
+    pub diverged: u64,
+}
+
+impl EvaluationStats {
+    pub(crate) fn count(&mut self, counts: Counts) {
+        let Counts { calls, unreadable, pairs, pruned, native_false, native_true, fallbacks, shadowed } = counts;
+        self.add(&Self {
+            calls,
+            unreadable,
+            pairs,
+            pruned,
+            native_false,
+            native_true,
+            fallbacks,
+            shadowed,
+            ..Self::default()
+        });
+    }
+
+    /// Adds what another batch came to.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.unreadable += other.unreadable;
+        self.deaths += other.deaths;
+        self.pairs += other.pairs;
+        self.pruned += other.pruned;
+        self.native_false += other.native_false;
+        self.native_true += other.native_true;
+        self.fallbacks += other.fallbacks;
+        self.shadowed += other.shadowed;
+        self.diverged += other.diverged;
+    }
+}
+
+/// In one line: `2,580,000 pairs: 92.1 % ruled out, 6.0 % found false natively, …`.
+impl fmt::Display for EvaluationStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = |count: u64| 100.0 * count as f64 / self.pairs.max(1) as f64;
+        write!(
+            f,
+            "{} pairs of event and detection: {:.2} % ruled out by the index, {:.2} % decided natively ({} true), {:.2} % left to Python; {} calls, {} compared, {} differed",
+            self.pairs,
+            share(self.pruned),
+            share(self.native_false + self.native_true),
+            self.native_true,
+            share(self.pairs.saturating_sub(self.pruned + self.native_false + self.native_true)),
+            self.calls,
+            self.shadowed + self.native_true,
+            self.diverged,
+        )
+    }
 }
 
 /// One unit test of one detection.

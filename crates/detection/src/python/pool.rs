@@ -1,7 +1,7 @@
 //! The workers of an engine: each is a task that owns one process at a time, takes jobs from the common queue, and
 //! replaces its process when that dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use uncia_model::DetectionErrorKind;
 use super::cache::{CacheRequest, KeyValue, MemoryCache};
 use super::chunk::{Chunk, Judged};
 use super::launch::Launcher;
+use super::optimise::{Explanation, Optimise, Probe};
 use super::outcome::{FunctionError, Mock, TestOutcome};
 use super::program::Program;
 use super::protocol::{BUILD, PROTOCOL, kind, write_bytes};
@@ -31,6 +32,12 @@ pub(crate) struct Shared {
     launcher: Launcher,
     pub(crate) cache: Arc<dyn KeyValue>,
     pub(crate) quarantine: Quarantine,
+    optimise: Optimise,
+    shadow: u64,
+    probe: Probe,
+    explanations: Mutex<BTreeMap<u32, Explanation>>,
+    /// Detections that only Python may judge, since a decision without it was wrong.
+    distrusted: Mutex<BTreeSet<u32>>,
     /// Why detections cannot run, by their places.
     broken: Mutex<BTreeMap<u32, Broken>>,
     batches: AtomicU64,
@@ -58,6 +65,9 @@ pub(crate) struct PoolConfig {
     pub(crate) launcher: Launcher,
     pub(crate) cache: Arc<dyn KeyValue>,
     pub(crate) quarantine: Quarantine,
+    pub(crate) optimise: Optimise,
+    pub(crate) shadow: u64,
+    pub(crate) probe: Probe,
 }
 
 /// The queue and the tasks behind it.
@@ -72,6 +82,10 @@ struct Settings<'a> {
     soft_limit: f64,
     python_path: &'a [String],
     optimise: &'a str,
+    /// Of the pairs decided without Python, one in so many is compared with it.
+    shadow: u64,
+    explain: bool,
+    fault: Option<&'a str>,
     skip: BTreeMap<u32, FunctionError>,
 }
 
@@ -85,6 +99,8 @@ struct Hello {
 #[derive(Deserialize)]
 struct Loaded {
     errors: BTreeMap<u32, FunctionError>,
+    #[serde(default)]
+    explanations: BTreeMap<u32, Explanation>,
 }
 
 /// Tries before a worker that does not start is given up.
@@ -104,6 +120,11 @@ impl Pool {
             launcher: config.launcher,
             cache: config.cache,
             quarantine: config.quarantine,
+            optimise: config.optimise,
+            shadow: config.shadow,
+            probe: config.probe,
+            explanations: Mutex::default(),
+            distrusted: Mutex::default(),
             broken: Mutex::default(),
             batches: AtomicU64::new(1),
         });
@@ -140,6 +161,23 @@ impl Shared {
 
     fn note_broken(&self, detection: u32, broken: Broken) {
         self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(detection, broken);
+    }
+
+    fn keep_explanations(&self, explanations: BTreeMap<u32, Explanation>) {
+        *self.explanations.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = explanations;
+    }
+
+    pub(crate) fn explanations(&self) -> BTreeMap<u32, Explanation> {
+        self.explanations.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Notes that a decision without Python was wrong: the detection is Python's from now on.
+    pub(crate) fn distrust(&self, detection: u32) {
+        self.distrusted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(detection);
+    }
+
+    pub(crate) fn distrusted(&self) -> Vec<u32> {
+        self.distrusted.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().copied().collect()
     }
 
     pub(crate) fn next_batch(&self) -> u64 {
@@ -193,7 +231,10 @@ async fn load(worker: &mut Worker, shared: &Shared) -> Result<(), Death> {
     let settings = Settings {
         soft_limit: shared.limits.soft.as_secs_f64(),
         python_path: &shared.python_path,
-        optimise: "off",
+        optimise: shared.optimise.as_str(),
+        shadow: shared.shadow,
+        explain: shared.probe.explain,
+        fault: shared.probe.fault.as_deref(),
         skip: fatal.map(|(detection, broken)| (detection, broken.error)).collect(),
     };
     let settings = serde_json::to_vec(&settings).expect("texts and numbers are JSON");
@@ -206,6 +247,9 @@ async fn load(worker: &mut Worker, shared: &Shared) -> Result<(), Death> {
             (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
             (_, loaded) => {
                 let Ok(loaded) = serde_json::from_slice::<Loaded>(&loaded) else { return Ok(()) };
+                if !loaded.explanations.is_empty() {
+                    shared.keep_explanations(loaded.explanations);
+                }
                 for (detection, error) in loaded.errors {
                     shared.note_broken(detection, Broken { kind: DetectionErrorKind::Setup, error, fatal: false });
                 }

@@ -7,6 +7,8 @@ use super::program::PythonSource;
 /// What `python3 -c` runs.
 pub(crate) const BOOTSTRAP: &str = include_str!("../../python/bootstrap.py");
 const HOST: &str = include_str!("../../python/host.py");
+/// Compiles rules for the index and the native evaluator.
+const COMPILE: &str = include_str!("../../python/compile.py");
 
 /// Modules that content imports and the product provides.
 const MODULES: &[Embedded] = &[
@@ -79,7 +81,7 @@ pub(crate) fn frame() -> Vec<u8> {
         };
         list.iter().map(module).collect()
     };
-    let runtime = serde_json::json!({ "host": HOST, "modules": modules(MODULES), "fallbacks": modules(FALLBACKS) });
+    let runtime = serde_json::json!({ "host": HOST, "compile": COMPILE, "modules": modules(MODULES), "fallbacks": modules(FALLBACKS) });
     runtime.to_string().into_bytes()
 }
 

@@ -5,10 +5,12 @@
 
 mod content;
 mod corpus;
+mod differential;
 mod functions;
 mod hostile;
 mod oracle;
 mod own;
 mod simple;
+mod small_rules;
 mod testing;
 mod workers;

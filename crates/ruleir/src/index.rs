@@ -1,0 +1,415 @@
+//! The rule index of a log type: which rules need not be asked about an event.
+//!
+//! For a handful of paths the index holds, rule by rule, what was proved of it there: which tests on a text must fail,
+//! or that the path being absent, null, true or false is enough. An event is looked up once per path; what the paths
+//! exclude adds up.
+
+use ahash::AHashMap;
+use uncia_document::Value;
+
+use crate::event::Event;
+use crate::fault::Fault;
+use crate::ir::{FunctionId, Key, Program};
+use crate::prove::{paths_read, prove};
+use crate::subject::{Guard, Hypothesis, Path, Proof, Test, TestKind};
+
+/// Rules of a log type, by their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleSet {
+    words: Vec<u64>,
+}
+
+impl RuleSet {
+    #[must_use]
+    pub fn new(rules: usize) -> Self {
+        Self { words: vec![0; rules.div_ceil(64)] }
+    }
+
+    pub fn insert(&mut self, place: usize) {
+        self.words[place / 64] |= 1 << (place % 64);
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, place: usize) -> bool {
+        self.words[place / 64] & (1 << (place % 64)) != 0
+    }
+
+    pub fn remove_one(&mut self, place: usize) {
+        self.words[place / 64] &= !(1 << (place % 64));
+    }
+
+    /// The place of the nth member.
+    #[must_use]
+    pub fn nth(&self, nth: usize) -> Option<usize> {
+        (0..self.words.len() * 64).filter(|place| self.contains(*place)).nth(nth)
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// The places that are not in the set, ascending, of so many rules.
+    pub fn others(&self, rules: usize) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(move |(place, word)| {
+            let mut left = !word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (bit < 64 && place * 64 + bit < rules).then_some(place * 64 + bit)
+            })
+        })
+    }
+
+    fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    fn copy(&mut self, other: &Self) {
+        self.words.copy_from_slice(&other.words);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
+    fn remove(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= !other);
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).any(|(word, other)| word & other != 0)
+    }
+}
+
+/// What an index is made of, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexStats {
+    pub rules: usize,
+    /// Rules that every event concerns, as far as we can prove.
+    pub always: usize,
+    /// Paths, and how many rules have a proof there.
+    pub paths: Vec<(String, usize)>,
+}
+
+/// The index of one log type.
+#[derive(Debug, Default)]
+pub struct Index {
+    rules: usize,
+    entries: Vec<Entry>,
+    guard_paths: Vec<Path>,
+}
+
+/// One path.
+#[derive(Debug)]
+struct Entry {
+    keys: Box<[Key]>,
+    text: Proved,
+    /// Rules with a proof for texts of which one of these tests holds after all.
+    equals: AHashMap<Box<str>, RuleSet>,
+    folded: AHashMap<Box<str>, RuleSet>,
+    others: Vec<(Test, RuleSet)>,
+    /// Rules that look at the lower case: their tests are known for ASCII texts only.
+    minds_case: RuleSet,
+    bools: [Proved; 2],
+    /// By level.
+    absent: Vec<Proved>,
+    null: Vec<Proved>,
+}
+
+/// Rules proved to say `False`, and the guards of these proofs.
+#[derive(Debug, Default)]
+struct Proved {
+    rules: RuleSet,
+    /// Place of the guard's path, allowed states, rules.
+    guards: Vec<(usize, u8, RuleSet)>,
+}
+
+/// Paths an index has at most; each costs a lookup per event.
+const MAX_PATHS: usize = 12;
+/// Longer paths are no good keys.
+const MAX_LEVELS: usize = 4;
+
+impl Index {
+    /// The index of a log type's rules; those without a function are always candidates.
+    #[must_use]
+    pub fn build(program: &Program, log_type: &str, rules: &[Option<FunctionId>]) -> Self {
+        let model = program.models.get(log_type);
+        let mut proofs: Vec<Vec<(Box<[Key]>, Proof)>> = Vec::new();
+        let mut popular: AHashMap<String, (Box<[Key]>, usize)> = AHashMap::new();
+        for rule in rules {
+            let mut found = Vec::new();
+            let read = rule.map(|rule| paths_read(program, model, rule)).unwrap_or_default();
+            for (path, _) in read.into_iter().filter(|(path, _)| path.keys.len() <= MAX_LEVELS) {
+                if found.iter().any(|(keys, _)| *keys == path.keys) {
+                    continue;
+                }
+                let rule = rule.expect("only a compiled rule reads anything");
+                if let Ok(proof) = prove(program, model, rule, &path.keys, Hypothesis::Text) {
+                    popular.entry(path.shown()).or_insert_with(|| (path.keys.clone(), 0)).1 += 1;
+                    found.push((path.keys, proof));
+                } else if prove(program, model, rule, &path.keys, Hypothesis::Absent(path.keys.len() as u8)).is_ok() {
+                    // Not by its value, but by its absence: second choice.
+                    popular.entry(path.shown()).or_insert_with(|| (path.keys.clone(), 0));
+                }
+            }
+            proofs.push(found);
+        }
+        let mut index = Self { rules: rules.len(), ..Self::default() };
+        for keys in chosen(program, model, rules, popular) {
+            let entry = index.entry(program, model, rules, keys);
+            index.entries.push(entry);
+        }
+        index
+    }
+
+    fn entry(
+        &mut self,
+        program: &Program,
+        model: Option<&crate::ir::Model>,
+        rules: &[Option<FunctionId>],
+        keys: Box<[Key]>,
+    ) -> Entry {
+        let none = || Proved { rules: RuleSet::new(rules.len()), guards: Vec::new() };
+        let levels = keys.len();
+        let mut entry = Entry {
+            text: none(),
+            equals: AHashMap::new(),
+            folded: AHashMap::new(),
+            others: Vec::new(),
+            minds_case: RuleSet::new(rules.len()),
+            bools: [none(), none()],
+            absent: (0..levels).map(|_| none()).collect(),
+            null: (0..levels).map(|_| none()).collect(),
+            keys: keys.clone(),
+        };
+        for (place, rule) in rules.iter().enumerate() {
+            let Some(rule) = *rule else { continue };
+            let proof = |hypothesis| prove(program, model, rule, &keys, hypothesis).ok();
+            if let Some(proof) = proof(Hypothesis::Text) {
+                self.enter(&mut entry.text, place, &proof.guards);
+                for test in &proof.tests {
+                    entry.enter(place, test, rules.len());
+                }
+                if Fault::MissingUnproved.is_on() {
+                    entry.absent.iter_mut().for_each(|absent| absent.rules.insert(place));
+                }
+            }
+            for value in [false, true] {
+                if let Some(proof) = proof(Hypothesis::Bool(value)) {
+                    self.enter(&mut entry.bools[usize::from(value)], place, &proof.guards);
+                }
+            }
+            for level in 0..levels {
+                let hypothesis = level as u8 + 1;
+                if let Some(proof) = proof(Hypothesis::Absent(hypothesis)) {
+                    self.enter(&mut entry.absent[level], place, &proof.guards);
+                }
+                if let Some(proof) = proof(Hypothesis::Null(hypothesis)) {
+                    self.enter(&mut entry.null[level], place, &proof.guards);
+                }
+            }
+        }
+        entry
+    }
+
+    fn enter(&mut self, proved: &mut Proved, place: usize, guards: &[Guard]) {
+        let rules = self.rules;
+        proved.rules.insert(place);
+        for guard in guards {
+            let path = match self.guard_paths.iter().position(|known| *known == guard.path) {
+                Some(known) => known,
+                None => {
+                    self.guard_paths.push(guard.path.clone());
+                    self.guard_paths.len() - 1
+                }
+            };
+            let known =
+                proved.guards.iter_mut().find(|(known, allowed, _)| (*known, *allowed) == (path, guard.allowed));
+            match known {
+                Some((.., guarded)) => guarded.insert(place),
+                None => {
+                    let mut guarded = RuleSet::new(rules);
+                    guarded.insert(place);
+                    proved.guards.push((path, guard.allowed, guarded));
+                }
+            }
+        }
+    }
+
+    /// The rules that provably say `False` of the event.
+    pub fn excluded(&self, event: &Event<'_>, scratch: &mut Scratch) {
+        let Scratch { excluded, here, states } = scratch;
+        excluded.words.resize(self.rules.div_ceil(64), 0);
+        excluded.clear();
+        here.words.resize(self.rules.div_ceil(64), 0);
+        states.clear();
+        states.resize(self.guard_paths.len(), None);
+        for entry in &self.entries {
+            let Some(proved) = entry.excluded(event, here) else { continue };
+            for (path, allowed, rules) in &proved.guards {
+                if !here.meets(rules) {
+                    continue;
+                }
+                let state = *states[*path].get_or_insert_with(|| self.guard_paths[*path].state(event));
+                if state & allowed == 0 {
+                    here.remove(rules);
+                }
+            }
+            excluded.add(here);
+        }
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> IndexStats {
+        let mut proved = RuleSet::new(self.rules);
+        let mut paths = Vec::new();
+        for entry in &self.entries {
+            proved.add(&entry.text.rules);
+            entry.absent.iter().for_each(|absent| proved.add(&absent.rules));
+            let shown = entry.keys.iter().map(|key| &*key.text).collect::<Vec<_>>().join(".");
+            paths.push((shown, entry.text.rules.len()));
+        }
+        IndexStats { rules: self.rules, always: self.rules - proved.len(), paths }
+    }
+}
+
+/// What a lookup leaves and needs; keep one.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub excluded: RuleSet,
+    here: RuleSet,
+    states: Vec<Option<u8>>,
+}
+
+/// The most popular paths first, each for rules that have none yet.
+fn chosen(
+    program: &Program,
+    model: Option<&crate::ir::Model>,
+    rules: &[Option<FunctionId>],
+    popular: AHashMap<String, (Box<[Key]>, usize)>,
+) -> Vec<Box<[Key]>> {
+    let mut paths: Vec<(String, Box<[Key]>)> = popular.into_iter().map(|(shown, (keys, _))| (shown, keys)).collect();
+    paths.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
+    // (by its value, by its absence) for each path.
+    let covers: Vec<[RuleSet; 2]> = paths
+        .iter()
+        .map(|(_, keys)| {
+            let mut sets = [RuleSet::new(rules.len()), RuleSet::new(rules.len())];
+            for (place, rule) in rules.iter().enumerate() {
+                let Some(rule) = *rule else { continue };
+                let hypotheses = [Hypothesis::Text, Hypothesis::Absent(keys.len() as u8)];
+                for (set, hypothesis) in sets.iter_mut().zip(hypotheses) {
+                    if prove(program, model, rule, keys, hypothesis).is_ok() {
+                        set.insert(place);
+                    }
+                }
+            }
+            sets
+        })
+        .collect();
+    let mut covered = RuleSet::new(rules.len());
+    let mut taken = Vec::new();
+    for by in 0..2 {
+        while taken.len() < MAX_PATHS {
+            let gain = |place: &usize| {
+                let mut new = covers[*place][by].clone();
+                new.remove(&covered);
+                (new.len(), std::cmp::Reverse(*place))
+            };
+            let Some(best) = (0..paths.len()).filter(|place| !taken.contains(place)).max_by_key(gain) else { break };
+            if gain(&best).0 == 0 {
+                break;
+            }
+            covered.add(&covers[best][by]);
+            taken.push(best);
+        }
+    }
+    taken.into_iter().map(|place| paths[place].1.clone()).collect()
+}
+
+impl Entry {
+    fn enter(&mut self, place: usize, test: &Test, rules: usize) {
+        if test.folded {
+            self.minds_case.insert(place);
+        }
+        let map = if test.folded { &mut self.folded } else { &mut self.equals };
+        if test.kind == TestKind::Equals {
+            map.entry(test.text.clone()).or_insert_with(|| RuleSet::new(rules)).insert(place);
+            return;
+        }
+        match self.others.iter_mut().find(|(known, _)| known == test) {
+            Some((_, set)) => set.insert(place),
+            None => {
+                let mut set = RuleSet::new(rules);
+                set.insert(place);
+                self.others.push((test.clone(), set));
+            }
+        }
+    }
+
+    /// Puts the rules that this path excludes, guards aside, into `out`; nothing when it excludes none.
+    fn excluded(&self, event: &Event<'_>, out: &mut RuleSet) -> Option<&Proved> {
+        let mut here = event.root;
+        for (level, key) in self.keys.iter().enumerate() {
+            let Value::Object(_) = here else { return None };
+            let Some(value) = event.exact_member(here, key) else {
+                // Under another case the rule would find it.
+                if event.member(here, key).is_some() {
+                    return None;
+                }
+                return taken(&self.absent[level], out);
+            };
+            if value == Value::Null {
+                return taken(&self.null[level], out);
+            }
+            here = value;
+        }
+        match here {
+            Value::Bool(value) => taken(&self.bools[usize::from(value)], out),
+            Value::String(text) => {
+                taken(&self.text, out)?;
+                self.minus_tests(event.text(text), out);
+                Some(&self.text)
+            }
+            _ => None,
+        }
+    }
+
+    fn minus_tests(&self, text: &str, out: &mut RuleSet) {
+        if let Some(rules) = self.equals.get(text) {
+            out.remove(rules);
+        }
+        let needs_lower = !self.minds_case.is_empty();
+        let mut lower = std::borrow::Cow::Borrowed(text);
+        if needs_lower {
+            if !text.is_ascii() {
+                out.remove(&self.minds_case);
+            } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                lower = text.to_ascii_lowercase().into();
+            }
+            if let Some(rules) = self.folded.get(&*lower) {
+                out.remove(rules);
+            }
+        }
+        for (test, rules) in &self.others {
+            if out.meets(rules) && test.holds(if test.folded { &lower } else { text }) {
+                out.remove(rules);
+            }
+        }
+    }
+}
+
+fn taken<'a>(proved: &'a Proved, out: &mut RuleSet) -> Option<&'a Proved> {
+    if proved.rules.is_empty() {
+        return None;
+    }
+    out.copy(&proved.rules);
+    Some(proved)
+}
