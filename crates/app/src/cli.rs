@@ -204,6 +204,9 @@ pub(crate) struct Conformance {
     /// The repository.
     #[arg(env = "PANTHER_ANALYSIS_DIR", value_name = "DIR")]
     pub(crate) path: PathBuf,
+    /// How far rules are decided without asking Python: off, index or full.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) optimise: Option<uncia_detection::Optimise>,
     /// Turn this many expected results round, to see that exactly these fail.
     #[arg(long, default_value_t = 0)]
     pub(crate) flip: usize,

@@ -135,6 +135,8 @@ pub(crate) async fn start_engine(
         soft_limit: seconds(detections.soft_limit_seconds, "detections.soft_limit_seconds")?,
         hard_limit: seconds(detections.hard_limit_seconds, "detections.hard_limit_seconds")?,
         memory_bytes: detections.memory_mib * 1024 * 1024,
+        optimise: detections.optimise,
+        shadow: detections.compare_one_in,
         ..defaults
     };
     Engine::start(program, engine, cache).await.map_err(|error| ExitError::configuration(error.to_string()))

@@ -1,7 +1,7 @@
 //! How much CPU detections cost per event: our side of `./x bench detect`.
 //!
-//! `bench_detect CONTENT EVENTS LOGTYPE PACKAGES…`: the rules of a log type in a folder of content, over events in their
-//! normal form, one a line, by one worker. The CPU seconds are those of this process and of its workers together, from the
+//! `bench_detect CONTENT EVENTS LOGTYPE MODE WORKERS PACKAGES…`: the rules of a log type in a folder of content, over events in their
+//! normal form, one a line, by that many workers in a mode of optimisation. The CPU seconds are those of this process and of its workers together, from the
 //! moment when the rules are loaded, as the peer's are. The last line is JSON, with matches and errors per rule.
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use uncia_detection::{Content, ContentRoot, DetectionKind, Engine, EngineConfig, EventBatch, MemoryCache, Program};
+use uncia_detection::{
+    Content, ContentRoot, DetectionKind, Engine, EngineConfig, EventBatch, MemoryCache, Optimise, Program,
+};
 use uncia_model::LogType;
 
 /// Events given to the engine at once, as a batch of the walk has them.
@@ -18,8 +20,10 @@ const BATCH: usize = 5_000;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().expect("CONTENT EVENTS LOGTYPE PACKAGES…");
+    let mut next = || arguments.next().expect("CONTENT EVENTS LOGTYPE MODE WORKERS PACKAGES…");
     let (content, events, log_type) = (PathBuf::from(next()), next(), LogType::new(next()));
+    let optimise: Optimise = next().parse().expect("off, index or full");
+    let workers = next().parse().expect("a number of workers");
     let python_path: Vec<PathBuf> = arguments.map(PathBuf::from).collect();
 
     let text = Bytes::from(std::fs::read(events).expect("the events can be read"));
@@ -27,17 +31,15 @@ async fn main() {
     let events: Vec<Bytes> = lines.map(|line| text.slice_ref(line)).collect();
     let program = of_log_type(Program::from(&Content::load([ContentRoot::from(content)])), &log_type);
     let rules = program.detections.len();
-    let config = EngineConfig { workers: 1, python_path, ..EngineConfig::default() };
+    let config = EngineConfig { workers, python_path, optimise, ..EngineConfig::default() };
     let engine = Engine::start(program, config, Arc::new(MemoryCache::default())).await.expect("the engine starts");
     let broken = engine.setup_errors().into_iter().map(|(id, error)| (id.as_str().to_owned(), error.message));
     let broken: BTreeMap<String, String> = broken.collect();
 
     let before = cpu_seconds();
     let (mut matches, mut errors) = (BTreeMap::<String, u64>::new(), BTreeMap::<String, u64>::new());
-    let mut calls = 0;
     for batch in events.chunks(BATCH) {
         let evaluation = engine.evaluate(EventBatch { log_type: log_type.clone(), events: batch.to_vec() }).await;
-        calls += evaluation.stats.calls;
         for matched in evaluation.matches {
             *matches.entry(matched.detection.as_str().to_owned()).or_default() += 1;
         }
@@ -46,9 +48,11 @@ async fn main() {
         }
     }
     let cpu_seconds = cpu_seconds() - before;
+    let stats = engine.totals();
     engine.shutdown().await;
     print(&serde_json::json!({
-        "events": events.len(), "rules": rules, "calls": calls, "cpu_seconds": cpu_seconds,
+        "events": events.len(), "rules": rules, "calls": stats.calls, "cpu_seconds": cpu_seconds,
+        "pairs": stats.pairs, "pruned": stats.pruned, "decided": stats.native_false + stats.native_true, "diverged": stats.diverged,
         "matches": matches, "errors": errors, "broken": broken,
     }));
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -88,6 +88,8 @@ pub struct Engine {
     config: EngineConfig,
     places: HashMap<DetectionId, u32>,
     native: Arc<Native>,
+    /// All that was judged since the start.
+    totals: Mutex<EvaluationStats>,
 }
 
 /// A chunk of events for one worker: at most this many …
@@ -125,7 +127,7 @@ impl Engine {
         };
         let places = (0..).zip(&program.detections).map(|(index, detection)| (detection.id.clone(), index)).collect();
         let native = Arc::new(Native::new(&program));
-        Ok(Self { pool: Pool::start(pool).await?, config, places, native })
+        Ok(Self { pool: Pool::start(pool).await?, config, places, native, totals: Mutex::default() })
     }
 
     /// What was loaded.
@@ -190,6 +192,7 @@ impl Engine {
             Found::Match(matched) => (matched.event, *index),
             Found::Error(error) => (error.event, *index),
         });
+        self.totals.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&stats);
         let mut evaluation = Evaluation { stats, ..Evaluation::default() };
         for (_, found) in found {
             match found {
@@ -221,8 +224,18 @@ impl Engine {
         }
     }
 
+    /// What has been judged since the start.
+    #[must_use]
+    pub fn totals(&self) -> EvaluationStats {
+        *self.totals.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Ends the workers.
     pub async fn shutdown(self) {
+        let totals = self.totals();
+        if totals.pairs > 0 {
+            tracing::info!("{totals}");
+        }
         self.pool.shutdown().await;
     }
 

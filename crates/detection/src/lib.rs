@@ -29,5 +29,6 @@ pub use spec::{
 };
 pub use testing::{
     Conformance, DetectionReport, DetectionState, Filter, FilterError, Flip, Progress, Rendering, Tally, TestOptions,
-    TestReport, TestResult, TestRow, TestRowError, TestRowResult, Verdict, flip_expectations, test_content,
+    TestReport, TestResult, TestRow, TestRowError, TestRowResult, TestsAsEvents, Verdict, flip_expectations,
+    test_content, tests_as_events,
 };

@@ -71,6 +71,9 @@ impl Native {
     }
 
     pub(crate) fn index(&self, log_type: &str, detections: &[(u32, Py<PyAny>)]) -> Index {
+        if let Some(progress) = Progress::get() {
+            progress.go_on();
+        }
         let functions: Vec<_> =
             detections.iter().map(|(detection, _)| self.functions.get(detection).copied()).collect();
         Index::build(&self.program, log_type, &functions)

@@ -50,6 +50,11 @@ impl Progress {
         self.words[page::BUSY].store(1, Ordering::Release);
     }
 
+    /// Notes that work of our own goes on.
+    pub(crate) fn go_on(&self) {
+        self.words[page::COUNTER].fetch_add(1, Ordering::Release);
+    }
+
     /// Notes that the call is over and what it found is written.
     pub(crate) fn end(&self) {
         self.words[page::BUSY].store(0, Ordering::Release);

@@ -9,7 +9,7 @@ use uncia_document::Value;
 
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::ir::{FunctionId, Key, Program};
+use crate::ir::{FunctionId, Key, Model, Program};
 use crate::prove::{paths_read, prove};
 use crate::subject::{Guard, Hypothesis, Path, Proof, Test, TestKind};
 
@@ -141,61 +141,36 @@ impl Index {
     #[must_use]
     pub fn build(program: &Program, log_type: &str, rules: &[Option<FunctionId>]) -> Self {
         let model = program.models.get(log_type);
-        let mut proofs: Vec<Vec<(Box<[Key]>, Proof)>> = Vec::new();
-        let mut popular: AHashMap<String, (Box<[Key]>, usize)> = AHashMap::new();
-        for rule in rules {
-            let mut found = Vec::new();
-            let read = rule.map(|rule| paths_read(program, model, rule)).unwrap_or_default();
-            for (path, _) in read.into_iter().filter(|(path, _)| path.keys.len() <= MAX_LEVELS) {
-                if found.iter().any(|(keys, _)| *keys == path.keys) {
-                    continue;
-                }
-                let rule = rule.expect("only a compiled rule reads anything");
-                if let Ok(proof) = prove(program, model, rule, &path.keys, Hypothesis::Text) {
-                    popular.entry(path.shown()).or_insert_with(|| (path.keys.clone(), 0)).1 += 1;
-                    found.push((path.keys, proof));
-                } else if prove(program, model, rule, &path.keys, Hypothesis::Absent(path.keys.len() as u8)).is_ok() {
-                    // Not by its value, but by its absence: second choice.
-                    popular.entry(path.shown()).or_insert_with(|| (path.keys.clone(), 0));
-                }
-            }
-            proofs.push(found);
-        }
+        let prover = Builder { program, model, rules };
         let mut index = Self { rules: rules.len(), ..Self::default() };
-        for keys in chosen(program, model, rules, popular) {
-            let entry = index.entry(program, model, rules, keys);
+        for (keys, readers) in prover.chosen() {
+            let entry = index.entry(&prover, keys, &readers);
             index.entries.push(entry);
         }
         index
     }
 
-    fn entry(
-        &mut self,
-        program: &Program,
-        model: Option<&crate::ir::Model>,
-        rules: &[Option<FunctionId>],
-        keys: Box<[Key]>,
-    ) -> Entry {
-        let none = || Proved { rules: RuleSet::new(rules.len()), guards: Vec::new() };
+    fn entry(&mut self, builder: &Builder<'_>, keys: Box<[Key]>, readers: &[usize]) -> Entry {
+        let rules = self.rules;
+        let none = || Proved { rules: RuleSet::new(rules), guards: Vec::new() };
         let levels = keys.len();
         let mut entry = Entry {
             text: none(),
             equals: AHashMap::new(),
             folded: AHashMap::new(),
             others: Vec::new(),
-            minds_case: RuleSet::new(rules.len()),
+            minds_case: RuleSet::new(rules),
             bools: [none(), none()],
             absent: (0..levels).map(|_| none()).collect(),
             null: (0..levels).map(|_| none()).collect(),
             keys: keys.clone(),
         };
-        for (place, rule) in rules.iter().enumerate() {
-            let Some(rule) = *rule else { continue };
-            let proof = |hypothesis| prove(program, model, rule, &keys, hypothesis).ok();
+        for &place in readers {
+            let proof = |hypothesis| builder.prove(place, &keys, hypothesis);
             if let Some(proof) = proof(Hypothesis::Text) {
                 self.enter(&mut entry.text, place, &proof.guards);
                 for test in &proof.tests {
-                    entry.enter(place, test, rules.len());
+                    entry.enter(place, test, rules);
                 }
                 if Fault::MissingUnproved.is_on() {
                     entry.absent.iter_mut().for_each(|absent| absent.rules.insert(place));
@@ -266,17 +241,23 @@ impl Index {
         }
     }
 
+    /// No event can be told not to concern the rule.
+    #[must_use]
+    pub fn always(&self, place: usize) -> bool {
+        let proved = |entry: &Entry| {
+            entry.text.rules.contains(place) || entry.absent.iter().any(|absent| absent.rules.contains(place))
+        };
+        !self.entries.iter().any(proved)
+    }
+
     #[must_use]
     pub fn stats(&self) -> IndexStats {
-        let mut proved = RuleSet::new(self.rules);
         let mut paths = Vec::new();
         for entry in &self.entries {
-            proved.add(&entry.text.rules);
-            entry.absent.iter().for_each(|absent| proved.add(&absent.rules));
             let shown = entry.keys.iter().map(|key| &*key.text).collect::<Vec<_>>().join(".");
             paths.push((shown, entry.text.rules.len()));
         }
-        IndexStats { rules: self.rules, always: self.rules - proved.len(), paths }
+        IndexStats { rules: self.rules, always: (0..self.rules).filter(|place| self.always(*place)).count(), paths }
     }
 }
 
@@ -288,50 +269,80 @@ pub struct Scratch {
     states: Vec<Option<u8>>,
 }
 
-/// The most popular paths first, each for rules that have none yet.
-fn chosen(
-    program: &Program,
-    model: Option<&crate::ir::Model>,
-    rules: &[Option<FunctionId>],
-    popular: AHashMap<String, (Box<[Key]>, usize)>,
-) -> Vec<Box<[Key]>> {
-    let mut paths: Vec<(String, Box<[Key]>)> = popular.into_iter().map(|(shown, (keys, _))| (shown, keys)).collect();
-    paths.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
-    // (by its value, by its absence) for each path.
-    let covers: Vec<[RuleSet; 2]> = paths
-        .iter()
-        .map(|(_, keys)| {
-            let mut sets = [RuleSet::new(rules.len()), RuleSet::new(rules.len())];
-            for (place, rule) in rules.iter().enumerate() {
-                let Some(rule) = *rule else { continue };
-                let hypotheses = [Hypothesis::Text, Hypothesis::Absent(keys.len() as u8)];
-                for (set, hypothesis) in sets.iter_mut().zip(hypotheses) {
-                    if prove(program, model, rule, keys, hypothesis).is_ok() {
+/// What an index is built from.
+struct Builder<'a> {
+    program: &'a Program,
+    model: Option<&'a Model>,
+    rules: &'a [Option<FunctionId>],
+}
+
+/// A path that some rules read: the rules, and those with a proof there, by value and by absence.
+struct Candidate {
+    shown: String,
+    keys: Box<[Key]>,
+    readers: Vec<usize>,
+    proved: [RuleSet; 2],
+}
+
+impl Builder<'_> {
+    fn prove(&self, place: usize, keys: &[Key], hypothesis: Hypothesis) -> Option<Proof> {
+        prove(self.program, self.model, self.rules[place]?, keys, hypothesis).ok()
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let mut found: AHashMap<String, Candidate> = AHashMap::new();
+        for (place, rule) in self.rules.iter().enumerate() {
+            let Some(rule) = *rule else { continue };
+            for (path, _) in paths_read(self.program, self.model, rule) {
+                if path.keys.len() > MAX_LEVELS {
+                    continue;
+                }
+                let candidate = found.entry(path.shown()).or_insert_with(|| Candidate {
+                    shown: path.shown(),
+                    keys: path.keys.clone(),
+                    readers: Vec::new(),
+                    proved: [RuleSet::new(self.rules.len()), RuleSet::new(self.rules.len())],
+                });
+                if candidate.keys != path.keys || candidate.readers.last() == Some(&place) {
+                    continue;
+                }
+                candidate.readers.push(place);
+                let hypotheses = [Hypothesis::Text, Hypothesis::Absent(path.keys.len() as u8)];
+                for (set, hypothesis) in candidate.proved.iter_mut().zip(hypotheses) {
+                    if self.prove(place, &path.keys, hypothesis).is_some() {
                         set.insert(place);
                     }
                 }
             }
-            sets
-        })
-        .collect();
-    let mut covered = RuleSet::new(rules.len());
-    let mut taken = Vec::new();
-    for by in 0..2 {
-        while taken.len() < MAX_PATHS {
-            let gain = |place: &usize| {
-                let mut new = covers[*place][by].clone();
-                new.remove(&covered);
-                (new.len(), std::cmp::Reverse(*place))
-            };
-            let Some(best) = (0..paths.len()).filter(|place| !taken.contains(place)).max_by_key(gain) else { break };
-            if gain(&best).0 == 0 {
-                break;
-            }
-            covered.add(&covers[best][by]);
-            taken.push(best);
         }
+        let mut found: Vec<Candidate> = found.into_values().collect();
+        found.sort_unstable_by(|one, two| one.shown.cmp(&two.shown));
+        found
     }
-    taken.into_iter().map(|place| paths[place].1.clone()).collect()
+
+    /// The paths of the index with the rules that read them: each time the path that covers most rules that have no proof
+    /// yet, first by value, then by absence.
+    fn chosen(&self) -> Vec<(Box<[Key]>, Vec<usize>)> {
+        let mut candidates = self.candidates();
+        let mut covered = RuleSet::new(self.rules.len());
+        let mut chosen = Vec::new();
+        for by in 0..2 {
+            while chosen.len() < MAX_PATHS {
+                let gain = |candidate: &Candidate| {
+                    let mut new = candidate.proved[by].clone();
+                    new.remove(&covered);
+                    new.len()
+                };
+                let best = (0..candidates.len()).rev().max_by_key(|place| gain(&candidates[*place]));
+                let Some(best) = best.filter(|best| gain(&candidates[*best]) > 0) else { break };
+                let best = candidates.swap_remove(best);
+                covered.add(&best.proved[by]);
+                chosen.push((best.keys, best.readers));
+                candidates.sort_unstable_by(|one, two| one.shown.cmp(&two.shown));
+            }
+        }
+        chosen
+    }
 }
 
 impl Entry {

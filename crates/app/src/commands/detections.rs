@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use uncia_detection::{
-    Conformance, Content, ContentRoot, Filter, MemoryCache, Program, Rendering, TestOptions, TestReport,
-    flip_expectations, test_content,
+    Conformance, Content, ContentRoot, Filter, MemoryCache, Optimise, Program, Rendering, TestOptions, TestReport,
+    flip_expectations, test_content, tests_as_events,
 };
 
 use crate::cli;
@@ -66,9 +66,12 @@ pub(crate) async fn conformance(config: &Config, arguments: &cli::Conformance, f
         eprintln!("{} events went through their schema, {} did not", passage.events, passage.refused.len());
     }
     let flips = flip_expectations(&mut content, arguments.flip, arguments.seed);
+    let mut config = config.clone();
+    config.detections.optimise = arguments.optimise.unwrap_or(config.detections.optimise);
     let begun = tokio::time::Instant::now();
-    let report = run(config, &content, &TestOptions::default()).await?;
+    let report = run(&config, &content, &TestOptions::default()).await?;
     eprintln!("the tests took {:.1} s", begun.elapsed().as_secs_f64());
+    let differing = if flips.is_empty() { compare_modes(&config, &content).await? } else { 0 };
     let conformance = Conformance::of(&report);
     if format == Format::Table {
         write_out(conformance.to_string().as_bytes())?;
@@ -93,7 +96,36 @@ pub(crate) async fn conformance(config: &Config, arguments: &cli::Conformance, f
     if flips.is_empty() {
         report.detections.iter().for_each(|detection| eprint!("{}", rendering.detection(detection)));
     }
-    Ok(if failed == flips.len() && report.invalid() == 0 { Exit::Ok } else { Exit::Failed })
+    Ok(if failed == flips.len() && report.invalid() == 0 && differing == 0 { Exit::Ok } else { Exit::Failed })
+}
+
+/// Judges the unit tests as events, in the configured mode and by Python alone; how many verdicts differ.
+async fn compare_modes(config: &Config, content: &Content) -> Result<usize> {
+    let mut program = Program::from(content);
+    // What is not enabled is tested too.
+    program.detections.iter_mut().for_each(|detection| detection.enabled = true);
+    let mut config = config.clone();
+    // One worker: rules that remember see the events in one order.
+    config.detections.workers = Some(1);
+    let mode = config.detections.optimise;
+    let mut judged = Vec::new();
+    for optimise in [mode, Optimise::Off] {
+        config.detections.optimise = optimise;
+        let engine = start_engine(&config, program.clone(), Arc::new(MemoryCache::default())).await?;
+        judged.push(tests_as_events(content, &engine).await);
+        engine.shutdown().await;
+    }
+    let [optimised, plain] = &judged[..] else { return Ok(0) };
+    let differing = optimised.differing(plain);
+    let (tests, expected) = (optimised.verdicts.len(), optimised.as_expected());
+    eprintln!(
+        "as events, optimise = {}: {tests} tests, {expected} as expected, {} unlike Python alone",
+        mode.as_str(),
+        differing.len()
+    );
+    eprintln!("{}", optimised.stats);
+    differing.iter().for_each(|test| eprintln!("  differs: {test}"));
+    Ok(differing.len())
 }
 
 fn load(path: &Path) -> Result<Content> {

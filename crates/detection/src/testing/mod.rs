@@ -1,6 +1,7 @@
 //! Running the unit tests that content carries, with the verdicts of Panther's own tool.
 
 mod conformance;
+mod events;
 mod filter;
 mod json;
 mod render;
@@ -9,6 +10,7 @@ mod run;
 mod verdict;
 
 pub use conformance::{Conformance, Flip, Tally, flip_expectations};
+pub use events::{TestsAsEvents, tests_as_events};
 pub use filter::{Filter, FilterError};
 pub use json::{TestRow, TestRowError, TestRowResult};
 pub use render::Rendering;
