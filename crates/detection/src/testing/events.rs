@@ -41,7 +41,7 @@ impl TestsAsEvents {
 pub async fn tests_as_events(content: &Content, engine: &Engine) -> TestsAsEvents {
     type Batch = (Vec<Bytes>, Vec<(DetectionId, usize, bool)>);
     let mut batches: BTreeMap<LogType, Batch> = BTreeMap::new();
-    for rule in content.rules.iter().filter(|rule| rule.analysis_type == AnalysisType::Rule && rule.runs()) {
+    for rule in content.rules.iter().filter(|rule| rule.analysis_type == AnalysisType::Rule) {
         for (number, test) in rule.tests.iter().enumerate().filter(|(_, test)| test.mocks.is_empty()) {
             let Some(log_type) = log_type_of(&test.event, &rule.log_types) else { continue };
             let (events, tests) = batches.entry(log_type).or_default();
