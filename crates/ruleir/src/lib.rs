@@ -9,7 +9,7 @@
 //! - the [`Evaluator`]: a concrete interpretation, which answers `False` or `True`, or gives up and leaves the rule to
 //!   Python.
 //!
-//! Neither approximates: what is not modelled exactly is not decided here. See docs/adr/0004.
+//! Neither approximates: what is not modelled exactly is not decided here. See docs/adr/0005.
 
 mod abstraction;
 mod compare;
