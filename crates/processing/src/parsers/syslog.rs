@@ -3,6 +3,8 @@
 //! An RFC 3164 time has no year and no zone. The year is the last one in which that day was not in the future when the
 //! bytes were received, so that a replay says the same; the zone is UTC.
 
+use std::sync::LazyLock;
+
 use uncia_document::Timestamp;
 
 use super::Line;
@@ -14,6 +16,12 @@ use crate::time::TimeFormat;
 const AHEAD_SECONDS: i64 = 24 * 3600;
 
 const FACILITIES: u32 = 24;
+
+static YEAR_FIRST: LazyLock<TimeFormat> = LazyLock::new(|| format("%Y %b %d %H:%M:%S"));
+
+fn format(text: &str) -> TimeFormat {
+    TimeFormat::compile(text).expect("a format that is known to be good")
+}
 
 pub(super) fn read(line: &Line<'_>, pairs: &mut Pairs) -> Result<(), String> {
     let text = line.text;
@@ -201,20 +209,20 @@ fn time(text: &str, received: Timestamp) -> Option<(Timestamp, &str)> {
     if let Some(stamp) = TimeFormat::Rfc3339.read_text(&text[..word_end], 0) {
         return Some((stamp, &text[word_end..]));
     }
-    let parse = |format: &str, text: &str| TimeFormat::compile(format).ok()?.read_text(text, 0);
+    let parse = |text: &str| YEAR_FIRST.read_text(text, 0);
     let mut words = text.split_ascii_whitespace();
     let (month, day, third) = (words.next()?, words.next()?, words.next()?);
     let end_of = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize + word.len();
     let day = day.trim_end_matches(',');
     if third.len() == 4 && third.bytes().all(|byte| byte.is_ascii_digit()) {
         let clock = words.next()?;
-        let stamp = parse("%b %d %Y %H:%M:%S", &format!("{month} {day} {third} {}", whole_seconds(clock)))?;
+        let stamp = parse(&format!("{third} {month} {day} {}", whole_seconds(clock)))?;
         return Some((stamp, &text[end_of(clock)..]));
     }
     let clock = whole_seconds(third);
     // The third of January is known before the year is; the year is ours or, near its turn, the one before.
     let year: i32 = received.to_string().get(..4)?.parse().ok()?;
-    let of_year = |year: i32| parse("%Y %b %d %H:%M:%S", &format!("{year:04} {month} {day} {clock}"));
+    let of_year = |year: i32| parse(&format!("{year:04} {month} {day} {clock}"));
     let is_past = |stamp: &Timestamp| stamp.seconds() <= received.seconds() + AHEAD_SECONDS;
     let years = [year + 1, year, year - 1, year - 2, year - 3, year - 4];
     let stamp = years.into_iter().filter_map(of_year).find(is_past)?;
