@@ -1,6 +1,7 @@
 //! The content that comes with the binary: schemas and detections, embedded, replaced by what lies on disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
@@ -11,9 +12,42 @@ use crate::config::Config;
 
 static BUNDLED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../content");
 
-/// Every known schema; what is wrong with a file is said, and the others load.
+/// The bundled schemas, read once, without the samples that prove them.
+static BUNDLED_SCHEMAS: LazyLock<(SchemaSet, Vec<SchemaError>)> = LazyLock::new(|| {
+    let files = bundled("schemas", &["yml", "yaml"]);
+    SchemaSet::load(files.into_iter().map(|(name, text)| (name, without_samples(&text))))
+});
+
+/// A schema file without its top-level `samples`, half of the text: nobody asks a running product for them.
+fn without_samples(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut in_samples = false;
+    for line in text.split_inclusive('\n') {
+        let starts_key = line.starts_with(|c: char| c.is_ascii_alphabetic());
+        if starts_key {
+            in_samples = line.starts_with("samples:");
+        }
+        if !in_samples {
+            kept.push_str(line);
+        }
+    }
+    kept
+}
+
+/// Every known schema, the bundled ones without their samples; what is wrong with a file is said, and the others load.
 pub(crate) fn schemas(folders: &[PathBuf]) -> Result<(SchemaSet, Vec<SchemaError>)> {
-    let (mut schemas, mut errors) = SchemaSet::load(bundled("schemas", &["yml", "yaml"]));
+    laid_over(BUNDLED_SCHEMAS.clone(), folders)
+}
+
+/// Every known schema with its samples.
+pub(crate) fn schemas_with_samples(folders: &[PathBuf]) -> Result<(SchemaSet, Vec<SchemaError>)> {
+    laid_over(SchemaSet::load(bundled("schemas", &["yml", "yaml"])), folders)
+}
+
+fn laid_over(
+    (mut schemas, mut errors): (SchemaSet, Vec<SchemaError>),
+    folders: &[PathBuf],
+) -> Result<(SchemaSet, Vec<SchemaError>)> {
     for folder in folders {
         let (upper, found) = SchemaSet::load(on_disk(folder)?);
         errors.extend(found);
@@ -79,4 +113,21 @@ pub(crate) fn detections(config: &Config, more: &[PathBuf]) -> Result<Content> {
         roots.push(ContentRoot::from(folder.clone()));
     }
     Ok(Content::load(roots))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_schemas_are_the_same_without_their_samples() {
+        let (bare, errors) = schemas(&[]).unwrap();
+        let (full, _) = schemas_with_samples(&[]).unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(bare.len(), full.len());
+        for (bare, full) in bare.iter().zip(full.iter()) {
+            assert_eq!((bare.log_type(), bare.table_schema()), (full.log_type(), full.table_schema()));
+            assert!(bare.samples().is_empty() && !full.samples().is_empty(), "{}", full.log_type());
+        }
+    }
 }

@@ -214,7 +214,9 @@ fn properties(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<WriterPrope
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page);
+        .set_statistics_enabled(EnabledStatistics::Page)
+        // No two rows share one: a dictionary would be filled for nothing.
+        .set_column_dictionary_enabled(ColumnPath::from(fields::ROW_ID), false);
     for (place, field) in schema.fields().iter().enumerate() {
         if !field.name().starts_with("p_any_") {
             continue;

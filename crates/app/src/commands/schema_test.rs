@@ -18,7 +18,7 @@ use crate::exit::Exit;
 pub(crate) fn test(config: &Config, paths: &[PathBuf], update: bool) -> Result<Exit> {
     let mut folders = config.schemas.folders.clone();
     folders.extend(paths.iter().cloned());
-    let (schemas, errors) = content::schemas(&folders)?;
+    let (schemas, errors) = content::schemas_with_samples(&folders)?;
     let schemas = Arc::new(schemas);
     let mut named = BTreeSet::new();
     for path in paths {

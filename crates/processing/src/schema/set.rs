@@ -77,7 +77,7 @@ impl Schema {
 }
 
 /// Every schema of this installation, by log type.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SchemaSet {
     schemas: BTreeMap<LogType, Arc<Schema>>,
 }
