@@ -33,9 +33,9 @@ fn failures_are_rows_too() {
     assert!(said.contains("2 events, 2 failures"), "{said}");
     let rows = stdout(&uncia(
         &data,
-        &["query", "--format", "csv", "SELECT reason, payload FROM monitor.classification_failures ORDER BY 1"],
+        &["query", "--format", "csv", "SELECT reason, payload FROM monitor.classification_failures ORDER BY 2 DESC"],
     ));
-    assert_eq!(rows, "reason,payload\nno_schema_matched,\"{\"\"door\"\":\"\"open\"\"}\"\nnot_json,not json at all\n");
+    assert_eq!(rows, "reason,payload\nno_schema_matched,\"{\"\"door\"\":\"\"open\"\"}\"\nno_schema_matched,not json at all\n");
 }
 
 #[test]
