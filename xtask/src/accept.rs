@@ -26,6 +26,7 @@ const PROOFS: &[Proof] = &[
     ("hostile-rules", hostile_rules),
     ("power-loss", power_loss),
     ("bad-input", bad_input),
+    ("discovery", discovery),
     ("real-logs", real_logs),
     ("open-access", open_access),
     ("matches", matches),
@@ -68,6 +69,11 @@ fn power_loss(_: &Ground) -> Result<()> {
 
 fn bad_input(ground: &Ground) -> Result<()> {
     script(ground, "accept_bad_input.py", &[])
+}
+
+/// New fields appear while events flow in and queries run.
+fn discovery(ground: &Ground) -> Result<()> {
+    script(ground, "accept_discovery.py", &[])
 }
 
 fn real_logs(ground: &Ground) -> Result<()> {

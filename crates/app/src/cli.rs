@@ -69,6 +69,11 @@ pub(crate) enum Command {
     Query(Query),
     /// List the lake's tables with rows, files and bytes.
     Tables,
+    /// Records that became no event: look at them, and replay them once their schema is mended.
+    #[command(subcommand)]
+    Failures(Failures),
+    /// What came from each source, and what became of it.
+    Sources,
     /// Triage alerts.
     #[command(subcommand)]
     Alerts(Alerts),
@@ -145,6 +150,43 @@ pub(crate) struct Query {
     /// The statement; `-` reads it from stdin.
     #[arg(value_name = "SQL")]
     pub(crate) sql: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Failures {
+    /// How many there are, by source, reason and what is wrong.
+    List(FailuresSelection),
+    /// Failures with their records.
+    Show(FailuresSelection),
+    /// Process the records again. Those that become events move to their tables, run through the detections, and are
+    /// failures no more.
+    #[command(
+        after_help = "Stop `uncia serve` before. Doing it twice adds nothing.\n\nExample:\n  uncia failures replay --source door --log-type Custom.Door"
+    )]
+    Replay {
+        #[command(flatten)]
+        selection: FailuresSelection,
+        /// Try the records as these log types only, instead of those of the configured source or all.
+        #[arg(long = "log-type", value_name = "TYPE")]
+        log_types: Vec<String>,
+        /// Folder of detections in the layout of panther-analysis, in addition to the configured ones.
+        #[arg(long, value_name = "DIR")]
+        detections: Vec<PathBuf>,
+    },
+}
+
+/// Which failures are meant; all of them if nothing is said.
+#[derive(Args)]
+pub(crate) struct FailuresSelection {
+    /// Row ids, or beginnings of them.
+    #[arg(value_name = "ROW_ID")]
+    pub(crate) ids: Vec<String>,
+    /// Only of this source.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Only of this reason, e.g. no_schema_matched.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -254,14 +296,23 @@ pub(crate) enum Schema {
     /// One schema's columns.
     Show { log_type: String },
     /// Print the normal form of events, as rules see it, one JSON object a line.
-    Parse(Logs),
+    Parse(Parse),
+    /// Write the bundled schemas as files.
+    Export {
+        /// The folder; made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        path: PathBuf,
+    },
     /// Guess a schema from samples and print it as YAML.
     #[command(
         after_help = "Samples are JSON objects, or rows with a header line. Every sample is then parsed with the result.\n\n\
                       Example:\n  uncia schema infer --name Custom.Door door.ndjson > Custom.Door.yml"
     )]
     Infer(Infer),
-    /// Check schema files: load them and compare their samples with what they expect.
+    /// Check schema files: load them, compare their samples with what they expect, and run the tests beside them.
+    #[command(
+        after_help = "Files and folders may hold tests in pantherlog's form: `*_tests.yml` with the keys name, logType, input, result, results."
+    )]
     Test {
         /// Schema files and folders of them; without any, the bundled and configured schemas are checked.
         #[arg(value_name = "PATH")]
@@ -270,6 +321,29 @@ pub(crate) enum Schema {
         #[arg(long)]
         update: bool,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Parse {
+    /// Files and folders of logs; `-` is stdin.
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Schema file, or folder of them, beside the bundled and configured ones.
+    #[arg(long, value_name = "SCHEMA")]
+    pub(crate) path: Option<PathBuf>,
+    /// Only these log types; otherwise every known one is tried.
+    #[arg(long, visible_alias = "log-type", value_delimiter = ',', value_name = "TYPE")]
+    pub(crate) schemas: Vec<String>,
+    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
+    #[arg(long, default_value = "auto", value_name = "STREAM")]
+    pub(crate) stream: String,
+}
+
+impl Parse {
+    pub(crate) fn logs(&self) -> Logs {
+        let (paths, log_types, stream) = (self.paths.clone(), self.schemas.clone(), self.stream.clone());
+        Logs { paths, log_types, source: "parse".to_owned(), stream }
+    }
 }
 
 #[derive(Args)]

@@ -56,11 +56,28 @@ fn laid_over(
     Ok((schemas, errors))
 }
 
-/// Whether a file of a folder of schemas is one: files of tests lie beside them.
-fn is_schema_file(path: &Path) -> bool {
-    let is_yaml = path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-    let is_tests = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"));
-    is_yaml && !is_tests
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+}
+
+/// Whether a file holds tests of schemas: they lie beside them.
+pub(crate) fn is_test_file(path: &Path) -> bool {
+    is_yaml(path) && path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("_tests"))
+}
+
+/// Files of tests in a folder and below, or the one file.
+pub(crate) fn test_files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(if is_test_file(path) { vec![path.to_owned()] } else { Vec::new() });
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
+    let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(test_files(&path)?);
+    }
+    Ok(files)
 }
 
 /// Schema files of a folder or one file.
@@ -74,7 +91,7 @@ pub(crate) fn on_disk(path: &Path) -> Result<Vec<(String, String)>> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
     paths.sort();
     for path in paths {
-        if path.is_dir() || is_schema_file(&path) {
+        if path.is_dir() || (is_yaml(&path) && !is_test_file(&path)) {
             files.extend(on_disk(&path)?);
         }
     }

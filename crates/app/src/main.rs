@@ -19,7 +19,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Alerts, Cli, Command, ConfigCommand, Detections, Global, Schema};
+use crate::cli::{Alerts, Cli, Command, ConfigCommand, Detections, Failures, Global, Schema};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::product::{Product, Purpose};
@@ -91,7 +91,12 @@ async fn run(cli: Cli) -> Result<Exit> {
         }
         Command::Schema(Schema::List) => commands::schema::list(&config?, format),
         Command::Schema(Schema::Show { log_type }) => commands::schema::show(&config?, log_type, format),
-        Command::Schema(Schema::Parse(arguments)) => commands::schema::parse(&config?, arguments),
+        Command::Schema(Schema::Parse(arguments)) => {
+            let mut config = config?;
+            config.schemas.folders.extend(arguments.path.clone());
+            commands::schema::parse(&config, &arguments.logs())
+        }
+        Command::Schema(Schema::Export { path }) => commands::schema::export(path),
         Command::Schema(Schema::Infer(arguments)) => commands::schema_infer::infer(arguments),
         Command::Schema(Schema::Test { paths, update }) => commands::schema_test::test(&config?, paths, *update),
         Command::Query(arguments) => {
@@ -101,6 +106,21 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Tables => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::query::tables(&product, format).await
+        }
+        Command::Sources => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::sources::sources(product.store(), format).await
+        }
+        Command::Failures(Failures::List(selection)) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::failures::list(&product, selection, format).await
+        }
+        Command::Failures(Failures::Show(selection)) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::failures::show(&product, selection, format).await
+        }
+        Command::Failures(Failures::Replay { selection, log_types, detections }) => {
+            commands::failures::replay(config?, &data_dir(global)?, (selection, log_types, detections), format).await
         }
         Command::Alerts(command) => {
             let purpose = match command {

@@ -10,8 +10,9 @@ use uncia_alerting::{Deduplicator, Facts, Routes, RuleFacts};
 use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination, Program};
 use uncia_document::Interner;
 use uncia_lake_iceberg::IcebergLake;
-use uncia_model::Clock;
-use uncia_pipeline::{Detections, Parts, StoreCache, Walk};
+use uncia_model::{Clock, SourceId};
+use uncia_pipeline::{Detections, Parts, SourceFilters, StoreCache, Walk};
+use uncia_processing::{FilterConfig, Filters};
 use uncia_store::Store;
 
 use crate::config::Config;
@@ -104,6 +105,8 @@ impl Product {
             detections,
             deduplicator: Deduplicator::new(facts(content), routes),
             schemas: Arc::new(schemas),
+            discovered: uncia_pipeline::discovered(&self.store).await?,
+            filters: Arc::new(filters(config)?),
             interner: Interner::new(),
             clock,
             blobs: self.dir.blobs(),
@@ -118,6 +121,24 @@ pub(crate) fn destinations(config: &Config) -> Result<(Destinations, Routes)> {
         |secret: &uncia_model::Secret| uncia_sources::secret::resolve(secret).map_err(|error| error.to_string());
     uncia_alerting::destinations::build(&config.destinations, &resolve)
         .map_err(|error| ExitError::configuration(error.to_string()))
+}
+
+/// The filters of all sources.
+fn filters(config: &Config) -> Result<SourceFilters> {
+    let mut filters = SourceFilters::new();
+    for (source, of_source) in filter_configs(config) {
+        let compiled = Filters::compile(of_source)
+            .map_err(|error| ExitError::configuration(format!("source {source}: {error}")))?;
+        if !compiled.is_empty() {
+            filters.insert(source.clone(), compiled);
+        }
+    }
+    Ok(filters)
+}
+
+fn filter_configs(config: &Config) -> impl Iterator<Item = (&SourceId, &FilterConfig)> {
+    let http = config.sources.http.iter().map(|source| (&source.id, &source.filters));
+    http.chain(config.sources.watch.iter().map(|source| (&source.id, &source.filters)))
 }
 
 /// Starts the workers that run detections.
@@ -162,7 +183,9 @@ pub(crate) fn check(config: &Config) -> Result<()> {
         config.sources.http.iter().flat_map(|source| source.log_types.iter().map(|log_type| (&source.id, log_type)));
     let watch =
         config.sources.watch.iter().flat_map(|source| source.log_types.iter().map(|log_type| (&source.id, log_type)));
-    for (source, log_type) in http.chain(watch) {
+    let filters = filters(config)?;
+    let filtered = filters.iter().flat_map(|(id, filters)| filters.log_types().map(move |log_type| (id, log_type)));
+    for (source, log_type) in http.chain(watch).chain(filtered) {
         if schemas.get(log_type).is_none() {
             return Err(ExitError::configuration(format!(
                 "source {source}: there is no log type {log_type}; `uncia schema list` shows them"

@@ -1,4 +1,4 @@
-//! A table's next metadata: the same table with more columns, or with the files of one batch.
+//! A table's next metadata: the same table with more columns, with the files of one batch, or with some files replaced.
 //!
 //! A commit writes one manifest of the new files, a manifest list that names it beside the old ones, and a metadata file
 //! with the new snapshot. None of them is seen before the catalog's pointer moves. The snapshot's summary carries the
@@ -8,7 +8,8 @@
 //! Snapshots beyond [`SNAPSHOTS_KEPT`] are dropped from the metadata, which every commit writes in full. The files that
 //! only they referred to stay on disk until a vacuum removes them: no commit can know who still reads them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use uncia_model::{BatchId, ColumnType, TableRef, TableSchema, fields};
 use uuid::Uuid;
 
 use crate::schema::{COMMENT, JSON_COLUMNS, JsonPaths, Widening, json_paths, json_property, with_extra};
-use crate::storage::lake_error;
+use crate::storage::{lake_error, local_path};
 use crate::tables::{LiveFile, LoadedTable, live_file};
 
 /// Snapshot summary: the batch whose files the snapshot added.
@@ -155,26 +156,41 @@ pub(crate) struct Append<'a> {
 impl Append<'_> {
     /// Writes the commit's files and returns the table as it will be. Names are durable after the storage is settled.
     pub(crate) async fn write(self, files: Vec<DataFile>) -> Result<LoadedTable, LakeError> {
-        self.write_files(files).await.map_err(lake_error)
+        self.write_files(files, &HashSet::new()).await.map_err(lake_error)
     }
 
-    async fn write_files(self, files: Vec<DataFile>) -> iceberg::Result<LoadedTable> {
+    /// The same, with the files in place of others that the table has.
+    pub(crate) async fn write_instead(
+        self,
+        files: Vec<DataFile>,
+        gone: &HashSet<PathBuf>,
+    ) -> Result<LoadedTable, LakeError> {
+        self.write_files(files, gone).await.map_err(lake_error)
+    }
+
+    async fn write_files(self, files: Vec<DataFile>, gone: &HashSet<PathBuf>) -> iceberg::Result<LoadedTable> {
         let metadata = &*self.prepared.metadata;
         // Ids are random, not counted: two attempts at one version must not share one.
         let commit = Uuid::new_v4();
         let snapshot_id = (commit.as_u64_pair().0 >> 1) as i64;
         let sequence = metadata.next_sequence_number();
         let parent = metadata.current_snapshot_id();
-        let summary = self.summary(&files);
+        let summary = self.summary(&files, gone);
         let live: Vec<LiveFile> = files.iter().map(|file| live_file(metadata, file)).collect();
 
-        let mut added = self.manifest(commit, snapshot_id, 0)?;
-        for file in files {
-            added.add_file(file, sequence)?;
+        let mut manifests = Vec::new();
+        if !files.is_empty() {
+            let mut added = self.manifest(commit, snapshot_id, 0)?;
+            for file in files {
+                added.add_file(file, sequence)?;
+            }
+            let added = numbered(added.write_manifest_file().await?, sequence);
+            manifests.push((added, Arc::new(live)));
         }
-        let added = numbered(added.write_manifest_file().await?, sequence);
-        let mut manifests = vec![(added, Arc::new(live))];
-        manifests.extend(self.carried_manifests(commit, snapshot_id, sequence).await?);
+        manifests.extend(match gone.is_empty() {
+            true => self.carried_manifests(commit, snapshot_id, sequence).await?,
+            false => self.manifests_without(gone, commit, snapshot_id, sequence).await?,
+        });
 
         let list = format!("{}/metadata/snap-{snapshot_id}-0-{commit}.avro", metadata.location());
         let output = self.io.new_output(&list)?.writer().await?;
@@ -236,6 +252,40 @@ impl Append<'_> {
         Ok(carried)
     }
 
+    /// The base's manifests; those that name files that are gone are written anew and say so.
+    async fn manifests_without(
+        &self,
+        gone: &HashSet<PathBuf>,
+        commit: Uuid,
+        snapshot_id: i64,
+        sequence: i64,
+    ) -> iceberg::Result<Vec<(ManifestFile, Arc<Vec<LiveFile>>)>> {
+        let Some(base) = self.base else { return Ok(Vec::new()) };
+        let mut carried = Vec::with_capacity(base.manifests.len());
+        for (place, (manifest, live)) in base.manifests.iter().enumerate() {
+            if !live.iter().any(|file| gone.contains(&file.path)) {
+                carried.push((manifest.clone(), live.clone()));
+                continue;
+            }
+            let mut fresh = self.manifest(commit, snapshot_id, place + 1)?;
+            let content = manifest.load_manifest(self.io).await?;
+            for entry in content.entries().iter().filter(|entry| entry.is_alive()) {
+                let added_by = entry.snapshot_id().unwrap_or(manifest.added_snapshot_id);
+                let number = entry.sequence_number().unwrap_or(manifest.sequence_number);
+                let file = entry.data_file().clone();
+                if gone.contains(&local_path(file.file_path())) {
+                    fresh.add_delete_file(file, number, Some(number))?;
+                } else {
+                    fresh.add_existing_file(file, added_by, number, Some(number))?;
+                }
+            }
+            let fresh = numbered(fresh.write_manifest_file().await?, sequence);
+            let kept = live.iter().filter(|file| !gone.contains(&file.path)).cloned().collect();
+            carried.push((fresh, Arc::new(kept)));
+        }
+        Ok(carried)
+    }
+
     fn manifest(&self, commit: Uuid, snapshot_id: i64, number: usize) -> iceberg::Result<ManifestWriter> {
         let metadata = &self.prepared.metadata;
         let output = self.io.new_output(format!("{}/metadata/{commit}-m{number}.avro", metadata.location()))?;
@@ -244,13 +294,15 @@ impl Append<'_> {
         Ok(ManifestWriterBuilder::new(output, Some(snapshot_id), schema, spec).build_v2_data())
     }
 
-    fn summary(&self, files: &[DataFile]) -> Summary {
+    fn summary(&self, files: &[DataFile], gone: &HashSet<PathBuf>) -> Summary {
         let mut added = SnapshotSummaryCollector::default();
         let (schema, spec) = (&self.prepared.schema, self.prepared.metadata.default_partition_spec());
         for file in files {
             added.add_file(file, schema.clone(), spec.clone());
         }
-        let before = self.base.map(|base| base.files.as_slice()).unwrap_or_default();
+        let base = self.base.map(|base| base.files.as_slice()).unwrap_or_default();
+        let (removed, before): (Vec<&LiveFile>, Vec<&LiveFile>) =
+            base.iter().partition(|file| gone.contains(&file.path));
         let records: u64 = files.iter().map(DataFile::record_count).sum();
         let bytes: u64 = files.iter().map(DataFile::file_size_in_bytes).sum();
         let mut properties = added.build();
@@ -264,8 +316,14 @@ impl Append<'_> {
         ] {
             properties.insert(name.to_owned(), total.to_string());
         }
+        let operation = if removed.is_empty() { Operation::Append } else { Operation::Overwrite };
+        if !removed.is_empty() {
+            let rows: u64 = removed.iter().map(|file| file.rows).sum();
+            properties.insert("deleted-data-files".to_owned(), removed.len().to_string());
+            properties.insert("deleted-records".to_owned(), rows.to_string());
+        }
         properties.insert(BATCH_ID.to_owned(), self.batch.to_string());
-        Summary { operation: Operation::Append, additional_properties: properties }
+        Summary { operation, additional_properties: properties }
     }
 }
 

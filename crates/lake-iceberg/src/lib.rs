@@ -17,6 +17,7 @@ pub mod catalog;
 mod columns;
 mod commit;
 mod query;
+mod remove;
 mod schema;
 mod sink;
 mod stage;
@@ -25,6 +26,7 @@ pub mod tables;
 mod vacuum;
 mod writer;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +34,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uncia_document::Interner;
 use uncia_lake::{Lake, LakeError, QueryOutput, RowSink, TableInfo};
-use uncia_model::{BatchId, Clock, PointerMove, SystemClock, TableRef, TableSchema};
+use uncia_model::{BatchId, Clock, PointerMove, RowId, SystemClock, TableRef, TableSchema};
 
 pub use catalog::{Catalog, MemoryCatalog};
 pub use commit::BATCH_ID;
@@ -98,6 +100,15 @@ impl Lake for IcebergLake {
 
     async fn stage_sinks(&self, batch: BatchId, sinks: Vec<Box<dyn RowSink>>) -> Result<Vec<PointerMove>, LakeError> {
         self.stager.stage(batch, sinks).await
+    }
+
+    async fn stage_removal(
+        &self,
+        batch: BatchId,
+        table: &TableRef,
+        rows: &HashSet<RowId>,
+    ) -> Result<Option<PointerMove>, LakeError> {
+        self.stager.stage_removal(batch, table, rows).await
     }
 
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {

@@ -126,7 +126,7 @@ fn table_directory(warehouse: &Path, table: &TableRef) -> Result<PathBuf, LakeEr
     Ok(warehouse.join(table.database.as_str()).join(&*table.name))
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
 ) -> Result<T, LakeError> {
     tokio::task::spawn_blocking(work).await.map_err(|e| LakeError::Engine(Box::new(e)))?

@@ -111,7 +111,12 @@ impl DataWriter {
         }
     }
 
-    fn data_file(&self, path: &Path, encoded: &Encoded, partition: Option<i32>) -> Result<DataFile, LakeError> {
+    pub(crate) fn data_file(
+        &self,
+        path: &Path,
+        encoded: &Encoded,
+        partition: Option<i32>,
+    ) -> Result<DataFile, LakeError> {
         let counts = ColumnCounts::of(&self.prepared.schema, &encoded.metadata);
         let offsets = encoded.metadata.row_groups().iter().filter_map(|group| group.file_offset()).collect();
         let partition = match partition {
@@ -193,12 +198,12 @@ impl Partitioning {
     }
 }
 
-struct Encoded {
-    bytes: Vec<u8>,
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
     metadata: ParquetMetaData,
 }
 
-fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Encoded, parquet::errors::ParquetError> {
+pub(crate) fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Encoded, parquet::errors::ParquetError> {
     let properties = properties(schema, batches)?;
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties))?;

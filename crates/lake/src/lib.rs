@@ -8,12 +8,13 @@
 //! Deliberately absent: Arrow, Parquet, DataFusion. Rows are documents; an engine turns them into columns its own way.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use uncia_document::Document;
-use uncia_model::{BatchId, PointerMove, TableRef, TableSchema};
+use uncia_model::{BatchId, PointerMove, RowId, TableRef, TableSchema};
 
 /// Rows of one table. Each row's root is an object; columns are its members by name, absent ones are null, and members
 /// that are no column (at any depth of structs) are kept in `p_extra`.
@@ -56,6 +57,18 @@ pub trait Lake: Send + Sync {
             sinks.push(sink);
         }
         self.stage_sinks(batch, sinks).await
+    }
+
+    /// Stages the removal of the rows with these `p_row_id`s, with the same two halves as a write: files that hold some of
+    /// them are copied without them. `None` if the table has none of them.
+    async fn stage_removal(
+        &self,
+        batch: BatchId,
+        table: &TableRef,
+        rows: &HashSet<RowId>,
+    ) -> Result<Option<PointerMove>, LakeError> {
+        let _ = (batch, rows);
+        Err(LakeError::Table { table: table.to_string(), message: "this lake cannot remove rows".to_owned() })
     }
 
     /// Runs one read-only statement in the Snowflake dialect over the newest committed snapshots.

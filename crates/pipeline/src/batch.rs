@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use uncia_model::{BatchId, Failure, Payload, Record};
+use uncia_model::{BatchId, Failure, Payload, Record, RowId};
 use uncia_wal::Position;
 
 use crate::input::{End, Input};
@@ -43,6 +43,8 @@ pub struct RawBatch {
     pub records: usize,
     /// The WAL is consumed up to here once this batch is committed.
     pub wal: Option<Position>,
+    /// Of records that failed once: the identity of each piece's record. Empty for records that come for the first time.
+    pub replayed: Vec<RowId>,
 }
 
 /// Collects records until a batch is full.
@@ -110,7 +112,14 @@ impl Batcher {
             &last.done.to_string(),
             &last.complete.to_string(),
         ]);
-        let batch = RawBatch { id, bytes: self.bytes, records: self.records, wal: self.wal.take(), pieces };
+        let batch = RawBatch {
+            id,
+            bytes: self.bytes,
+            records: self.records,
+            wal: self.wal.take(),
+            pieces,
+            replayed: Vec::new(),
+        };
         self.bytes = 0;
         self.records = 0;
         Some(batch)

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _};
 use uncia_lake::{Lake, LakeError, RowSink};
 use uncia_model::{Database, Failure, LogType, SourceId, TableRef};
-use uncia_processing::{Processed, SchemaSet};
+use uncia_processing::Processed;
 
 use crate::batch::RawBatch;
 use crate::detect::{Detections, JudgedEvents, by_log_type};
+use crate::filter::{self, FilteredCounts};
 use crate::process::{Chunk, Processors};
+use crate::schemas::InForce;
 use crate::walk::WalkError;
 
 /// Chunks that workers judge at a time: enough that none of them waits for the next one.
@@ -23,6 +25,7 @@ pub(crate) struct CollectedBatch {
     /// Events with matches or errors.
     pub(crate) found: Vec<JudgedEvents>,
     pub(crate) failures: Vec<Failure>,
+    pub(crate) filtered: FilteredCounts,
 }
 
 /// Rows of the log tables, counted.
@@ -42,7 +45,8 @@ pub(crate) struct EventCount {
 /// What a batch is collected with.
 pub(crate) struct Collector<'a> {
     pub(crate) processors: &'a Arc<Processors>,
-    pub(crate) schemas: &'a SchemaSet,
+    /// For the whole batch.
+    pub(crate) in_force: &'a Arc<InForce>,
     pub(crate) detections: Option<&'a Detections>,
     pub(crate) lake: &'a dyn Lake,
     pub(crate) parse_time: uncia_document::Timestamp,
@@ -53,11 +57,12 @@ struct JudgedChunk {
     source: SourceId,
     groups: Vec<JudgedEvents>,
     failures: Vec<Failure>,
+    filtered: FilteredCounts,
 }
 
 impl Collector<'_> {
     pub(crate) async fn collect(&self, raw: &Arc<RawBatch>) -> Result<CollectedBatch, WalkError> {
-        let chunks = self.processors.process(raw, self.parse_time);
+        let chunks = self.processors.process(raw, self.in_force, self.parse_time);
         let judged =
             chunks.map(|chunk| async { Ok::<_, WalkError>(self.judged(chunk?).await) }).buffered(JUDGED_AT_ONCE);
         let mut judged = std::pin::pin!(judged);
@@ -73,17 +78,18 @@ impl Collector<'_> {
             collected.rows = rows;
             collected.found.extend(groups.into_iter().filter(|group| !group.events.is_empty()));
             collected.failures.extend(chunk.failures);
+            filter::add(&mut collected.filtered, chunk.filtered);
         }
         Ok(collected)
     }
 
     async fn judged(&self, chunk: Chunk) -> JudgedChunk {
-        let Chunk { source, processed: Processed { events, failures, .. } } = chunk;
+        let Chunk { source, processed: Processed { events, failures, .. }, filtered } = chunk;
         let mut groups = by_log_type(events);
         if let Some(detections) = self.detections {
             detections.judge(&mut groups).await;
         }
-        JudgedChunk { source, groups, failures }
+        JudgedChunk { source, groups, failures, filtered }
     }
 
     /// The first events of a log type: they need a place, and what holds for all of the batch's events is said of them.
@@ -92,7 +98,7 @@ impl Collector<'_> {
         if let Some(detections) = judges {
             group.errors.splice(0..0, detections.engine.standing_errors(&group.log_type));
         }
-        let Some(schema) = self.schemas.get(&group.log_type) else { return Ok(()) };
+        let Some(schema) = self.in_force.schemas.get(&group.log_type) else { return Ok(()) };
         let table = TableRef::new(Database::Logs, group.log_type.table_name());
         let sink = self.lake.sink(&table, schema.table_schema()).await?;
         rows.sinks.insert(group.log_type.clone(), sink);

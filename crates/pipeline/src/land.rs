@@ -32,7 +32,8 @@ pub(crate) struct AlertColumns {
 /// Makes rows; remembers the tables' schemas and the columns' keys.
 pub(crate) struct Rows {
     interner: Arc<Interner>,
-    schemas: Mutex<HashMap<(Database, LogType), Arc<TableSchema>>>,
+    /// With the log table's schema that they were made of.
+    schemas: Mutex<HashMap<(Database, LogType), (TableSchema, Arc<TableSchema>)>>,
 }
 
 impl Rows {
@@ -48,8 +49,13 @@ impl Rows {
     /// The log table's columns and the rule's behind them.
     pub(crate) fn schema(&self, database: Database, log_type: &LogType, log: &TableSchema) -> Arc<TableSchema> {
         let mut schemas = self.schemas.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let schema = schemas.entry((database, log_type.clone())).or_insert_with(|| Arc::new(with_rule_columns(log)));
-        schema.clone()
+        let fresh = || (log.clone(), Arc::new(with_rule_columns(log)));
+        let known = schemas.entry((database, log_type.clone())).or_insert_with(fresh);
+        // Discovery may have widened it since.
+        if known.0 != *log {
+            *known = fresh();
+        }
+        known.1.clone()
     }
 
     /// A matched event as a row.

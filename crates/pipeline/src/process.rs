@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex};
 use futures::{Stream, StreamExt as _, stream};
 use uncia_document::{Interner, Timestamp};
 use uncia_model::SourceId;
-use uncia_processing::{Processed, Processor, SchemaSet};
+use uncia_processing::{Observed, Processed, Processor};
 
 use crate::batch::RawBatch;
+use crate::filter::{self, FilteredCounts, SourceFilters};
+use crate::replay;
+use crate::schemas::{GrowingSchemas, InForce};
 use crate::walk::WalkError;
 
 /// Records that are processed at a time.
@@ -20,9 +23,11 @@ const CHUNK: usize = 512;
 
 /// Keeps one processor per thread, warm.
 pub(crate) struct Processors {
-    idle: Mutex<Vec<Processor>>,
-    schemas: Arc<SchemaSet>,
+    /// With the schemas that they were made of.
+    idle: Mutex<Vec<(Arc<InForce>, Processor)>>,
+    schemas: Arc<GrowingSchemas>,
     interner: Arc<Interner>,
+    filters: Arc<SourceFilters>,
     threads: usize,
 }
 
@@ -30,17 +35,24 @@ pub(crate) struct Processors {
 pub(crate) struct Chunk {
     pub(crate) source: SourceId,
     pub(crate) processed: Processed,
+    pub(crate) filtered: FilteredCounts,
 }
 
 impl Processors {
-    pub(crate) fn new(schemas: Arc<SchemaSet>, interner: Arc<Interner>, threads: usize) -> Self {
-        Self { idle: Mutex::new(Vec::new()), schemas, interner, threads: threads.max(1) }
+    pub(crate) fn new(
+        schemas: Arc<GrowingSchemas>,
+        interner: Arc<Interner>,
+        filters: Arc<SourceFilters>,
+        threads: usize,
+    ) -> Self {
+        Self { idle: Mutex::new(Vec::new()), schemas, interner, filters, threads: threads.max(1) }
     }
 
     /// Processes the batch; the records stay, so that a batch whose commit met a conflict can be walked again.
     pub(crate) fn process(
         self: &Arc<Self>,
         batch: &Arc<RawBatch>,
+        in_force: &Arc<InForce>,
         parse_time: Timestamp,
     ) -> impl Stream<Item = Result<Chunk, WalkError>> + Send + use<> {
         let chunks: Vec<(usize, Range<usize>)> = (0..)
@@ -50,36 +62,63 @@ impl Processors {
                 starts.map(move |start| (place, start..piece.items.len().min(start + CHUNK)))
             })
             .collect();
-        let (processors, batch) = (self.clone(), batch.clone());
+        let (processors, batch, in_force) = (self.clone(), batch.clone(), in_force.clone());
         let process = move |(place, items): (usize, Range<usize>)| {
-            let (processors, batch) = (processors.clone(), batch.clone());
-            let work = move || processors.chunk(&batch, place, items, parse_time);
+            let (processors, batch, in_force) = (processors.clone(), batch.clone(), in_force.clone());
+            let work = move || processors.chunk(&batch, &in_force, (place, items), parse_time);
             async move { tokio::task::spawn_blocking(work).await.map_err(|_| WalkError::Thread) }
         };
         stream::iter(chunks).map(process).buffered(self.threads)
     }
 
-    fn chunk(&self, batch: &RawBatch, place: usize, items: Range<usize>, parse_time: Timestamp) -> Chunk {
+    fn chunk(
+        &self,
+        batch: &RawBatch,
+        in_force: &Arc<InForce>,
+        (place, items): (usize, Range<usize>),
+        parse_time: Timestamp,
+    ) -> Chunk {
         let piece = &batch.pieces[place];
-        let mut processor = self.take();
+        let mut processor = self.take(in_force);
         let mut processed = Processed::default();
+        let mut filtered = FilteredCounts::new();
+        let mut observed = Observed::default();
         for item in &piece.items[items] {
             match item {
-                Ok(record) => processor.process(record.clone(), &piece.payload, parse_time, &mut processed),
+                Ok(record) => {
+                    let before = processed.events.len();
+                    let taken = (record.clone(), &*piece.payload, parse_time);
+                    filter::process(&mut processor, &self.filters, taken, &mut processed, &mut filtered);
+                    for event in &processed.events[before..] {
+                        in_force.observer.observe(event, &record.bytes, &mut observed);
+                    }
+                }
                 Err(failure) => processed.failures.push(failure.clone()),
             }
         }
-        self.give_back(processor);
-        Chunk { source: piece.payload.origin.source.clone(), processed }
+        self.give_back(in_force.clone(), processor);
+        if !in_force.observer.is_idle() {
+            self.schemas.absorb(observed);
+        }
+        if let Some(row_id) = batch.replayed.get(place) {
+            replay::give_identity(&mut processed, *row_id, &self.interner);
+        }
+        Chunk { source: piece.payload.origin.source.clone(), processed, filtered }
     }
 
-    fn take(&self) -> Processor {
-        let idle = lock(&self.idle).pop();
-        idle.unwrap_or_else(|| Processor::new(self.schemas.clone(), self.interner.clone()))
+    fn take(&self, in_force: &Arc<InForce>) -> Processor {
+        let mut idle = lock(&self.idle);
+        while let Some((made_of, processor)) = idle.pop() {
+            if Arc::ptr_eq(&made_of, in_force) {
+                return processor;
+            }
+        }
+        drop(idle);
+        Processor::new(in_force.schemas.clone(), self.interner.clone())
     }
 
-    fn give_back(&self, processor: Processor) {
-        lock(&self.idle).push(processor);
+    fn give_back(&self, made_of: Arc<InForce>, processor: Processor) {
+        lock(&self.idle).push((made_of, processor));
     }
 }
 

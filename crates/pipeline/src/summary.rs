@@ -16,6 +16,8 @@ pub struct Summary {
     pub events: BTreeMap<LogType, u64>,
     /// Rows of `monitor.classification_failures`, by reason.
     pub failures: BTreeMap<String, u64>,
+    /// Records and events that filters dropped.
+    pub filtered: u64,
     /// Files of which an earlier run had committed all.
     pub files_done_before: u64,
     pub matches: u64,
@@ -45,6 +47,7 @@ impl Summary {
         self.batches += other.batches;
         self.records += other.records;
         self.bytes += other.bytes;
+        self.filtered += other.filtered;
         self.files_done_before += other.files_done_before;
         self.matches += other.matches;
         self.detection_errors += other.detection_errors;

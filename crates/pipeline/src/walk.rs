@@ -13,16 +13,19 @@ use uncia_alerting::{Admitted, Assigned, Deduplicator, RuleFacts};
 use uncia_document::{Document, Interner};
 use uncia_lake::{Lake, LakeError, RowBatch, RowSink};
 use uncia_model::{Alert, BatchId, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, TableSchema};
-use uncia_processing::{SchemaSet, failure_row, failure_table};
+use uncia_processing::{Revision, SchemaSet, failure_row, failure_table};
 use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, Store, StoreError};
 
 use crate::batch::RawBatch;
 use crate::blob;
 use crate::collect::{CollectedBatch, Collector, EventRows};
 use crate::detect::{Detections, JudgedEvents};
+use crate::filter::{FilteredCounts, SourceFilters};
 use crate::input::End;
 use crate::land::{AlertColumns, FoundTable, Rows, RuleColumns};
 use crate::process::Processors;
+use crate::replay;
+use crate::schemas::GrowingSchemas;
 use crate::summary::Summary;
 
 /// A batch that keeps meeting conflicts is given up after this many tries: somebody else writes to the tables.
@@ -41,7 +44,11 @@ pub struct Parts {
     /// `None`: no detections are loaded.
     pub detections: Option<Detections>,
     pub deduplicator: Deduplicator,
+    /// Those of the files.
     pub schemas: Arc<SchemaSet>,
+    /// What discovery added to them before.
+    pub discovered: Vec<Revision>,
+    pub filters: Arc<SourceFilters>,
     pub interner: Arc<Interner>,
     pub clock: Arc<dyn Clock>,
     /// Where oversized records are kept.
@@ -53,6 +60,7 @@ pub struct Parts {
 /// Takes batches through the walk.
 pub struct Walk {
     parts: Parts,
+    schemas: Arc<GrowingSchemas>,
     processors: Arc<Processors>,
     rows: Rows,
 }
@@ -75,8 +83,10 @@ pub enum WalkError {
 impl Walk {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let processors = Processors::new(parts.schemas.clone(), parts.interner.clone(), parts.threads);
-        Self { rows: Rows::new(parts.interner.clone()), processors: Arc::new(processors), parts }
+        let schemas = Arc::new(GrowingSchemas::new(&parts.schemas, &parts.discovered));
+        let (interner, filters) = (parts.interner.clone(), parts.filters.clone());
+        let processors = Arc::new(Processors::new(schemas.clone(), interner, filters, parts.threads));
+        Self { rows: Rows::new(parts.interner.clone()), processors, schemas, parts }
     }
 
     #[must_use]
@@ -99,6 +109,10 @@ impl Walk {
 
     pub(crate) fn engine(&self) -> Option<Arc<uncia_detection::Engine>> {
         self.parts.detections.as_ref().map(|detections| detections.engine.clone())
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// What alerting knows of a detection.
@@ -138,14 +152,18 @@ impl Walk {
     }
 
     async fn collect(&self, raw: &Arc<RawBatch>) -> Result<CollectedBatch, WalkError> {
+        let (in_force, parse_time) = (self.schemas.in_force(), self.parts.clock.now());
         let collector = Collector {
             processors: &self.processors,
-            schemas: &self.parts.schemas,
+            in_force: &in_force,
             detections: self.parts.detections.as_ref(),
             lake: &*self.parts.lake,
-            parse_time: self.parts.clock.now(),
+            parse_time,
         };
-        collector.collect(raw).await
+        let collected = collector.collect(raw).await?;
+        // Between batches: the next one is processed by what this one has shown.
+        self.schemas.grow(&self.parts.store, parse_time.micros).await?;
+        Ok(collected)
     }
 
     /// Stages and commits; on a conflict, collects the batch again, since its rows are used up.
@@ -169,13 +187,18 @@ impl Walk {
 
     async fn commit(&self, raw: &RawBatch, collected: CollectedBatch) -> Result<(CommitOutcome, Summary), WalkError> {
         let sealed = self.parts.clock.now();
-        let CollectedBatch { rows, found, failures } = collected;
+        let CollectedBatch { rows, found, mut failures, filtered } = collected;
         let admitted = self.admit(&found, sealed.micros).await?;
-        let summary = summarise(raw, &rows, &found, &failures, &admitted, sealed.micros);
-        let counters = counters(&rows, &failures);
+        let mut summary = summarise(raw, &rows, &found, &failures, &admitted, sealed.micros);
+        summary.filtered = filtered.values().map(|count| count.records).sum();
+        let settled = replay::settled(raw, &mut failures);
+        let counters = counters(&rows, &failures, &filtered);
         blob::keep(&self.parts.blobs, &failures)?;
         let sinks = self.sinks(rows, &found, &failures, &admitted).await?;
-        let moves = self.parts.lake.stage_sinks(raw.id, sinks).await?;
+        let mut moves = self.parts.lake.stage_sinks(raw.id, sinks).await?;
+        if !settled.is_empty() {
+            moves.extend(self.parts.lake.stage_removal(raw.id, &failure_table().0, &settled).await?);
+        }
         tracing::debug!(batch.id = %raw.id, records = raw.records, "staged");
         let commit = BatchCommit {
             moves,
@@ -256,9 +279,10 @@ impl Walk {
         admitted: &Admitted,
     ) -> Result<Vec<Box<dyn RowSink>>, LakeError> {
         let alerts: BTreeMap<&str, &Alert> = admitted.alerts.iter().map(|alert| (alert.id.as_str(), alert)).collect();
+        let in_force = self.schemas.in_force();
         let mut few = FewRows { lake: &*self.parts.lake, sinks: BTreeMap::new() };
         for (group, assigned) in found.iter().zip(&admitted.assigned) {
-            let Some(schema) = self.parts.schemas.get(&group.log_type) else { continue };
+            let Some(schema) = in_force.schemas.get(&group.log_type) else { continue };
             for (database, rows) in self.found_rows(group, assigned, &alerts) {
                 let table = self.rows.table(database, &group.log_type);
                 let schema = self.rows.schema(database, &group.log_type, schema.table_schema());
@@ -331,6 +355,10 @@ impl FewRows<'_> {
 
 /// What the batch's commit says of its inputs. The log's position is noted apart.
 fn progress(raw: &RawBatch) -> Vec<Progress> {
+    // What is replayed was counted as done when it failed.
+    if !raw.replayed.is_empty() {
+        return Vec::new();
+    }
     let mut latest: BTreeMap<(&SourceId, &str), Progress> = BTreeMap::new();
     for piece in &raw.pieces {
         let source = &piece.payload.origin.source;
@@ -392,7 +420,7 @@ fn count_found(summary: &mut Summary, groups: &[JudgedEvents], admitted: &Admitt
     }
 }
 
-fn counters(rows: &EventRows, failures: &[Failure]) -> Vec<Counter> {
+fn counters(rows: &EventRows, failures: &[Failure], filtered: &FilteredCounts) -> Vec<Counter> {
     let mut counters: BTreeMap<(SourceId, Option<LogType>), Counter> = BTreeMap::new();
     let mut at = |source: &SourceId, log_type: Option<&LogType>, change: &dyn Fn(&mut Counter)| {
         let counter = counters.entry((source.clone(), log_type.cloned())).or_insert_with(|| Counter {
@@ -402,6 +430,8 @@ fn counters(rows: &EventRows, failures: &[Failure]) -> Vec<Counter> {
             failures: 0,
             bytes: 0,
             oversized: 0,
+            filtered: 0,
+            filtered_bytes: 0,
         });
         change(counter);
     };
@@ -416,6 +446,12 @@ fn counters(rows: &EventRows, failures: &[Failure]) -> Vec<Counter> {
             counter.failures += 1;
             counter.bytes += failure.size;
             counter.oversized += u64::from(failure.reason == FailureReason::TooLarge);
+        });
+    }
+    for ((source, log_type), count) in filtered {
+        at(source, log_type.as_ref(), &|counter| {
+            counter.filtered += count.records;
+            counter.filtered_bytes += count.bytes;
         });
     }
     counters.into_values().collect()

@@ -1,5 +1,6 @@
 //! Samples of schemas, checked: what `uncia schema test` and the content test run.
 
+mod cases;
 mod update;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use crate::process::{Processed, Processor};
 use crate::schema::{Sample, Schema};
 use crate::stream::{Splitter, StreamType};
 
+pub use cases::{CaseError, check_case, read_test_cases};
 pub use update::{UpdateError, update_expected};
 
 /// How a sample's event differs from the expected one.

@@ -71,6 +71,9 @@ pub struct Counter {
     /// Raw bytes of the records.
     pub bytes: u64,
     pub oversized: u64,
+    /// Records or events that a filter dropped; they count in none of the above.
+    pub filtered: u64,
+    pub filtered_bytes: u64,
 }
 
 /// What became of a commit.
@@ -205,12 +208,15 @@ async fn add_counters(
 ) -> Result<(), sqlx::Error> {
     for counter in counters {
         sqlx::query(
-            "INSERT INTO source_counters (source, log_type, events, failures, bytes, oversized, last_micros) \
-             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, log_type) DO UPDATE SET \
+            "INSERT INTO source_counters \
+             (source, log_type, events, failures, bytes, oversized, filtered, filtered_bytes, last_micros) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, log_type) DO UPDATE SET \
              events = source_counters.events + excluded.events, \
              failures = source_counters.failures + excluded.failures, \
              bytes = source_counters.bytes + excluded.bytes, \
              oversized = source_counters.oversized + excluded.oversized, \
+             filtered = source_counters.filtered + excluded.filtered, \
+             filtered_bytes = source_counters.filtered_bytes + excluded.filtered_bytes, \
              last_micros = excluded.last_micros",
         )
         .bind(counter.source.as_str())
@@ -219,6 +225,8 @@ async fn add_counters(
         .bind(number::to_sql(counter.failures))
         .bind(number::to_sql(counter.bytes))
         .bind(number::to_sql(counter.oversized))
+        .bind(number::to_sql(counter.filtered))
+        .bind(number::to_sql(counter.filtered_bytes))
         .bind(sealed_micros)
         .execute(&mut **transaction)
         .await?;

@@ -22,6 +22,7 @@ mod number;
 mod outbox;
 mod progress;
 mod rule_cache;
+mod schemas;
 mod store;
 mod windows;
 
@@ -33,4 +34,5 @@ pub use facts::FORMAT_VERSION;
 pub use outbox::{Delivery, DeliveryState};
 pub use progress::SourceCounter;
 pub use rule_cache::{DEFAULT_EXPIRY_SECONDS, RELATIVE_EXPIRY_LIMIT, RuleCache, RuleCacheItem, expiry};
+pub use schemas::SchemaRevision;
 pub use store::Store;

@@ -27,6 +27,8 @@ macro_rules! migrations {
 
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_first_light"
+    2 "0002_filters"
+    3 "0003_schema_revisions"
 };
 
 const ACTION: &str = "bring the store up to date";

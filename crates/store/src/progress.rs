@@ -16,6 +16,9 @@ pub struct SourceCounter {
     pub failures: u64,
     pub bytes: u64,
     pub oversized: u64,
+    /// Dropped by filters.
+    pub filtered: u64,
+    pub filtered_bytes: u64,
     /// When the newest batch that counted here was sealed, in microseconds since 1970.
     pub last_micros: i64,
 }
@@ -62,7 +65,7 @@ impl Store {
         let failed = self.failed(action);
         let mut snapshot = self.read(action).await?;
         let rows = sqlx::query(
-            "SELECT source, log_type, events, failures, bytes, oversized, last_micros FROM source_counters \
+            "SELECT source, log_type, events, failures, bytes, oversized, filtered, filtered_bytes, last_micros FROM source_counters \
              ORDER BY source, log_type",
         )
         .fetch_all(&mut *snapshot)
@@ -79,7 +82,9 @@ impl Store {
                 failures: count(3)?,
                 bytes: count(4)?,
                 oversized: count(5)?,
-                last_micros: row.try_get(6).map_err(failed)?,
+                filtered: count(6)?,
+                filtered_bytes: count(7)?,
+                last_micros: row.try_get(8).map_err(failed)?,
             });
         }
         Ok(counters)

@@ -169,6 +169,9 @@ fn report(summary: &Summary) -> String {
         summary.matches,
         summary.alert_count(),
     );
+    if summary.filtered > 0 {
+        text += &format!(", {} filtered", summary.filtered);
+    }
     if summary.detection_errors > 0 {
         text += &format!(", {} detection errors", summary.detection_errors);
     }

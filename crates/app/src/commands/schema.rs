@@ -1,8 +1,9 @@
 //! `uncia schema`: what log types are known, what their tables look like, and what records become.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use uncia_document::Interner;
 use uncia_model::{Clock as _, ColumnType, LogType, SystemClock};
 use uncia_processing::{Processed, Processor, Splitter};
@@ -90,6 +91,19 @@ pub(crate) fn parse(config: &Config, logs: &cli::Logs) -> Result<Exit> {
         }
     }
     Ok(if unread { Exit::Failed } else { exit })
+}
+
+/// `uncia schema export`
+pub(crate) fn export(folder: &Path) -> Result<Exit> {
+    let files = content::bundled("schemas", &["yml", "yaml"]);
+    for (name, text) in &files {
+        let path = folder.join(name.trim_start_matches("schemas/"));
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    eprintln!("{} schemas in {}", files.len(), folder.display());
+    Ok(Exit::Ok)
 }
 
 /// Says what is wrong with schema files.

@@ -1,13 +1,16 @@
 //! `uncia schema test`: whether schema files do what they say.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value as Json;
 use uncia_document::Interner;
-use uncia_processing::{Processor, Sample, SampleError, Schema, check_sample, sample_event, update_expected};
+use uncia_processing::{
+    Processor, Sample, SampleError, Schema, SchemaSet, check_case, check_sample, read_test_cases, sample_event,
+    update_expected,
+};
 
 use crate::commands::schema::report;
 use crate::config::Config;
@@ -16,12 +19,13 @@ use crate::exit::Exit;
 
 /// Checks the samples of the schemas in `paths`, or of all known ones; `update` writes what they become into the files.
 pub(crate) fn test(config: &Config, paths: &[PathBuf], update: bool) -> Result<Exit> {
+    let schema_paths: Vec<PathBuf> = paths.iter().filter(|path| !content::is_test_file(path)).cloned().collect();
     let mut folders = config.schemas.folders.clone();
-    folders.extend(paths.iter().cloned());
+    folders.extend(schema_paths.iter().cloned());
     let (schemas, errors) = content::schemas_with_samples(&folders)?;
     let schemas = Arc::new(schemas);
     let mut named = BTreeSet::new();
-    for path in paths {
+    for path in &schema_paths {
         named.extend(content::on_disk(path)?.into_iter().map(|(file, _)| file));
     }
     let is_meant = |schema: &&Arc<Schema>| paths.is_empty() || named.contains(schema.file());
@@ -30,8 +34,14 @@ pub(crate) fn test(config: &Config, paths: &[PathBuf], update: bool) -> Result<E
     for schema in schemas.iter().filter(is_meant) {
         tested.schema(&mut processor, schema, update)?;
     }
-    let Tested { log_types, samples, wrong, updated } = tested;
-    eprintln!("{samples} samples of {log_types} log types: {wrong} differ from what they expect");
+    for path in paths {
+        for file in content::test_files(path)? {
+            tested.cases(&schemas, &file)?;
+        }
+    }
+    let Tested { log_types, samples, cases, wrong, updated } = tested;
+    let beside = if cases > 0 { format!(", {cases} tests beside them") } else { String::new() };
+    eprintln!("{samples} samples of {log_types} log types{beside}: {wrong} differ from what they expect");
     if update {
         eprintln!("{updated} samples updated");
     }
@@ -43,6 +53,7 @@ pub(crate) fn test(config: &Config, paths: &[PathBuf], update: bool) -> Result<E
 struct Tested {
     log_types: usize,
     samples: usize,
+    cases: usize,
     wrong: usize,
     updated: usize,
 }
@@ -65,6 +76,27 @@ impl Tested {
         if !changes.is_empty() {
             self.updated += changes.len();
             rewrite(schema.file(), &changes)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the tests of a file; one that cannot be read is a failed one.
+    fn cases(&mut self, schemas: &Arc<SchemaSet>, file: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let cases = match read_test_cases(&file.display().to_string(), &text) {
+            Ok(cases) => cases,
+            Err(errors) => {
+                self.wrong += 1;
+                errors.iter().for_each(|error| eprintln!("{error}"));
+                return Ok(());
+            }
+        };
+        for case in &cases {
+            self.cases += 1;
+            if let Err(error) = check_case(schemas, case) {
+                self.wrong += 1;
+                eprintln!("{}:{}: test `{}`: {error}", file.display(), case.line, case.name);
+            }
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod demo;
+mod discovery;
+mod failures;
 mod ingest;
 mod scheduled;
 mod serve;

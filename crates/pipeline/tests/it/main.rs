@@ -29,6 +29,8 @@ pub(crate) fn walk(store: Arc<Store>, lake: Arc<FakeLake>, blobs: &std::path::Pa
         detections: None,
         deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
         schemas: Arc::new(schemas),
+        discovered: Vec::new(),
+        filters: Arc::default(),
         interner: Interner::new(),
         clock: Arc::new(ManualClock::at(Timestamp::from_seconds(1_700_000_000, 0))),
         blobs: blobs.to_owned(),

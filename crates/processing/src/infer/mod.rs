@@ -8,8 +8,6 @@
 //! it is written wins: numbers with leading zeros, identifiers of digits and ambiguous dates stay strings, integers beyond
 //! 64 bits become strings, and values of several kinds become `json`. Field discovery uses the same shapes.
 
-#![expect(dead_code, reason = "field discovery, which merges shapes, is the next to use them")]
-
 mod rows;
 mod shape;
 mod text;
@@ -21,7 +19,7 @@ use uncia_document::Ref;
 
 pub use rows::RowFormat;
 pub(crate) use shape::{Budget, Shape};
-pub(crate) use types::{Guess, Notes};
+pub(crate) use types::{Guess, Inferred, Notes, resolve};
 
 /// A table with more top-level columns than this is nobody's log.
 const MAX_COLUMNS: usize = 1_000;

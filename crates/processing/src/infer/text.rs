@@ -35,6 +35,11 @@ impl InferredField {
 }
 
 impl Inferred {
+    /// An optional field of the type, as a schema file says it.
+    pub(crate) fn field(&self, name: &str) -> Json {
+        InferredField { name: name.to_owned(), required: false, is_event_time: false, value: self.clone() }.spec()
+    }
+
     fn write(&self, members: &mut Map<String, Json>) {
         let (name, more) = match self {
             Self::String(None) => ("string", None),

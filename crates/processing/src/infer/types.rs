@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::shape::{MAX_MEMBERS, ObjectShape, Shape};
 use super::times::speaks_of_time;
 use super::words::{NumberKind, TextKind};
+use crate::discovery::is_data;
 use crate::schema::column_name;
 
 /// A type with what belongs to it.
@@ -126,7 +127,7 @@ fn members(object: &ObjectShape, guess: Guess, path: &str, notes: &mut Notes) ->
     for (name, shape) in members {
         let inner = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         let Some(value) = resolve(shape, name, guess, &inner, notes) else { continue };
-        let required = shape.seen >= object.seen;
+        let required = guess == Guess::Strict && shape.seen >= object.seen;
         fields.push(InferredField { name: name.to_owned(), required, is_event_time: false, value });
     }
     fields
@@ -138,7 +139,10 @@ pub(crate) fn resolve(shape: &Shape, key: &str, guess: Guess, path: &str, notes:
         return Some(Inferred::Json);
     }
     if let Some(object) = &shape.object {
-        if object.members.len() > MAX_MEMBERS {
+        // Inside a column that stays, names are kept as they are or not at all, and data is no name.
+        let is_odd = |name: &str| is_data(name) || column_name(name) != name;
+        let is_map = guess == Guess::Careful && object.members.keys().any(|name| is_odd(name));
+        if is_map || object.members.len() > MAX_MEMBERS {
             return Some(Inferred::Json);
         }
         let fields = members(object, guess, path, notes);

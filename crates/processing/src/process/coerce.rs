@@ -83,7 +83,7 @@ impl Coercion<'_> {
                 self.scratch.members.push(Member { key, value: member.value });
                 continue;
             };
-            done.known += 1;
+            done.known += usize::from(!field.is_discovered);
             let value = self.field(field, member.value, member.key.id)?;
             if value == Value::Null {
                 done.has_changed = true;
@@ -119,7 +119,35 @@ impl Coercion<'_> {
 
     #[inline]
     fn field(&mut self, field: &FieldPlan, value: Value, key: KeyId) -> Result<Value, Mismatch> {
+        if field.is_discovered {
+            return Ok(self.discovered(field, value, key));
+        }
         self.value(&field.value, value, (key, &field.name)).map_err(|mismatch| mismatch.in_field(&field.name))
+    }
+
+    /// A field that was guessed. Rules must see the value that they saw before, so it is only read where it is of the kind
+    /// that was guessed; otherwise the lake keeps it beside the column.
+    fn discovered(&mut self, field: &FieldPlan, value: Value, key: KeyId) -> Value {
+        let is_of_kind = match (&field.value.kind, value) {
+            (Kind::Json, _) => true,
+            (Kind::String | Kind::Timestamp(..), Value::String(_)) => true,
+            (Kind::Integer(..) | Kind::Float, Value::Number(_)) => true,
+            (Kind::Boolean, Value::Bool(_)) => true,
+            (Kind::Array(_), Value::Array(_)) | (Kind::Object(_), Value::Object(_)) => true,
+            _ => false,
+        };
+        if !is_of_kind {
+            return value;
+        }
+        let (members, items) = (self.scratch.members.len(), self.scratch.items.len());
+        match self.value(&field.value, value, (key, &field.name)) {
+            Ok(read) if read != Value::Null => read,
+            _ => {
+                self.scratch.members.truncate(members);
+                self.scratch.items.truncate(items);
+                value
+            }
+        }
     }
 
     #[cold]

@@ -73,6 +73,8 @@ pub(super) struct FieldPlan {
     /// The column's key, where it differs from the record's.
     pub(super) renamed: Option<KeyId>,
     pub(super) is_required: bool,
+    /// Refuses nothing: what does not fit stays as it is.
+    pub(super) is_discovered: bool,
     pub(super) derived: Option<Box<Derived>>,
     pub(super) value: ValuePlan,
 }
@@ -214,6 +216,7 @@ impl Compiler<'_> {
             renamed: is_renamed.then(|| self.interner.intern(&name)),
             name: name.into(),
             is_required: spec.required && self.required == Required::Checked,
+            is_discovered: spec.is_discovered,
             derived,
             value: self.value(&spec.value, spec.mask.as_ref()),
         }

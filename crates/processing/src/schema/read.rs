@@ -1,5 +1,6 @@
 //! YAML to [`SchemaSpec`]: every key is known or refused, and all mistakes of a file are reported at once.
 
+mod cases;
 mod field;
 mod parser;
 mod udm;
@@ -7,8 +8,11 @@ mod value;
 
 use uncia_model::LogType;
 
+pub use cases::TestCase;
+pub(crate) use cases::read_cases;
+
 use super::error::{SchemaError, nearest};
-use super::spec::{Sample, SchemaSpec};
+use super::spec::{FieldSpec, Sample, SchemaSpec};
 use super::yaml::{Content, Node, load};
 
 /// Reads one schema file.
@@ -31,6 +35,17 @@ pub(crate) fn read(file: &str, text: &str) -> Result<SchemaSpec, Vec<SchemaError
 /// The samples of a schema file.
 pub(crate) fn read_samples(file: &str, text: &str) -> Result<Vec<Sample>, Vec<SchemaError>> {
     read(file, text).map(|spec| spec.samples)
+}
+
+/// Reads a field that was discovered.
+pub(crate) fn read_field(field: &serde_json::Value) -> Option<FieldSpec> {
+    // JSON is YAML.
+    let root = load(&format!("[{field}]")).ok()?;
+    let mut reader =
+        Reader { file: "discovered fields", path: Vec::new(), definitions: &[], refs: Vec::new(), errors: Vec::new() };
+    let mut field = reader.fields(&root, true)?.pop()?;
+    field.is_discovered = true;
+    reader.errors.is_empty().then_some(field)
 }
 
 /// Where the reader stands, and what it found wrong so far. A method that returns `None` has reported why.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use uncia_model::{LogType, TableSchema};
 
 use super::error::SchemaError;
-use super::read::read;
-use super::spec::{Sample, SchemaSpec};
+use super::names::column_name;
+use super::read::{read, read_field};
+use super::spec::{FieldSpec, KindSpec, Sample, SchemaSpec};
 use super::table::table_schema;
+use crate::discovery::{AddedField, Revision};
 
 /// A log type: how its records are read, and the table they fill.
 #[derive(Debug)]
@@ -109,6 +111,26 @@ impl SchemaSet {
         (set, errors)
     }
 
+    /// The same schemas with the fields that were discovered. A field that has come into the file since then is the file's.
+    #[must_use]
+    pub fn revised(&self, revisions: &[Revision]) -> Self {
+        let mut schemas = self.schemas.clone();
+        for (log_type, schema) in &mut schemas {
+            let own = || revisions.iter().filter(|revision| revision.log_type == *log_type);
+            let Some(newest) = own().map(|revision| revision.number).max() else { continue };
+            let mut spec = schema.spec.clone();
+            for AddedField { path, field } in own().flat_map(|revision| &revision.added) {
+                if let Some(field) = read_field(field) {
+                    add_field(&mut spec.fields, path, field);
+                }
+            }
+            let revision = schema.revision.max(u32::try_from(newest).unwrap_or(u32::MAX));
+            let table = Arc::new(table_schema(&spec));
+            *schema = Arc::new(Schema { spec, file: schema.file.clone(), table, revision });
+        }
+        Self { schemas }
+    }
+
     /// Lays another set over this one: its schemas replace those of the same log type.
     pub fn overlay(&mut self, upper: Self) -> Vec<SchemaError> {
         let mut errors = Vec::new();
@@ -154,6 +176,26 @@ impl SchemaSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.schemas.is_empty()
+    }
+}
+
+/// Adds a field to the object at the path, if there is one without a column of that name.
+fn add_field(fields: &mut Vec<FieldSpec>, path: &[String], added: FieldSpec) {
+    let Some((name, rest)) = path.split_first() else {
+        let column = column_name(&added.name);
+        if !fields.iter().any(|field| column_name(&field.name).eq_ignore_ascii_case(&column)) {
+            fields.push(added);
+        }
+        return;
+    };
+    let parent = fields.iter_mut().find(|field| column_name(&field.name) == *name);
+    let mut value = parent.map(|field| &mut field.value);
+    while let Some(inner) = value {
+        match &mut inner.kind {
+            KindSpec::Array(element) => value = Some(&mut **element),
+            KindSpec::Object(fields) => return add_field(fields, rest, added),
+            _ => return,
+        }
     }
 }
 

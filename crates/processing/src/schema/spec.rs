@@ -18,12 +18,13 @@ pub(crate) struct SchemaSpec {
     pub(crate) line: usize,
     pub(crate) description: String,
     pub(crate) reference: Option<String>,
+    /// Unknown fields become columns.
+    pub(crate) field_discovery: bool,
     pub(crate) fields: Vec<FieldSpec>,
     /// Absent: records are JSON.
     pub(crate) parser: Option<Arc<TextParser>>,
     /// Core fields, in `p_udm`.
     pub(crate) udm: Vec<UdmSpec>,
-    pub(crate) field_discovery: bool,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -59,6 +60,8 @@ pub(crate) struct FieldSpec {
     /// What is stored instead of the value.
     pub(crate) mask: Option<Mask>,
     pub(crate) value: ValueSpec,
+    /// Guessed from events: a value that does not fit is kept as it is, and refuses no record.
+    pub(crate) is_discovered: bool,
 }
 
 impl FieldSpec {

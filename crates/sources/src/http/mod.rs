@@ -24,6 +24,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use uncia_model::limits::MAX_REQUEST_BYTES;
 use uncia_model::{Clock, LogType, SourceId};
+use uncia_processing::FilterConfig;
 
 use crate::intake::{Intake, IntakeError};
 use crate::secret::SecretError;
@@ -55,6 +56,9 @@ pub struct HttpSourceConfig {
     /// How bodies are cut into records.
     #[serde(default)]
     pub stream: StreamConfig,
+    /// What of it is dropped.
+    #[serde(default)]
+    pub filters: FilterConfig,
     /// How senders prove who they are: `{ method = "bearer", token = "env:TOKEN" }` and its kin.
     pub auth: AuthConfig,
     /// Bytes of requests being taken at once; beyond it senders are asked to wait.

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use uncia_document::Timestamp;
 use uncia_model::limits::MAX_EVENT_BYTES;
 use uncia_model::{Clock, LogType, Origin, Payload, SourceId};
+use uncia_processing::FilterConfig;
 
 use crate::files;
 use crate::stream::StreamConfig;
@@ -57,6 +58,9 @@ pub struct WatchSourceConfig {
     /// How files are cut into records.
     #[serde(default)]
     pub stream: StreamConfig,
+    /// What of it is dropped.
+    #[serde(default)]
+    pub filters: FilterConfig,
     /// Names of files to follow, with `*` for any text; all if left out.
     #[serde(default)]
     pub include: Vec<String>,

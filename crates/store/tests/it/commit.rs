@@ -9,7 +9,16 @@ use uncia_store::{AlertFilter, BatchCommit, CommitOutcome, Counter, Progress, St
 use crate::shape::{alert, batch, key, step, store, table, window};
 
 fn counter(log_type: Option<&str>, events: u64) -> Counter {
-    Counter { source: "http".into(), log_type: log_type.map(Into::into), events, failures: 1, bytes: 100, oversized: 0 }
+    Counter {
+        source: "http".into(),
+        log_type: log_type.map(Into::into),
+        events,
+        failures: 1,
+        bytes: 100,
+        oversized: 0,
+        filtered: 2,
+        filtered_bytes: 20,
+    }
 }
 
 /// A batch that changes something of everything.

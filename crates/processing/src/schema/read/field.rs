@@ -57,6 +57,7 @@ impl<'a> Reader<'a> {
                 origin: origin?,
                 mask: mask?,
                 value: value?,
+                is_discovered: false,
             })
         })
     }
