@@ -2,7 +2,6 @@
 
     bench_data.py process SAMPLES OUT        cloudtrail, zeek, okta as gzip NDJSON of about 40 MB each
     bench_data.py ingest  SAMPLES OUT        Zeek dns and ssl as gzip NDJSON of 130 MB in all, no two files alike
-    bench_data.py detect  NORMAL_FORM OUT    20,000 events, shuffled
 
 Files that are there already stay.
 """
@@ -17,7 +16,6 @@ import uuid
 
 PROCESS_BYTES = 40_000_000
 INGEST_COPIES = 3
-DETECT_EVENTS = 20_000
 LEVEL = 6
 
 
@@ -83,14 +81,7 @@ def ingest(samples, out):
             write(out / f"{name}-{copy}.json.gz", [zeek(samples, name).replace(b'"uid":"C', uid)])
 
 
-def detect(normal_form, out):
-    once = normal_form.read_bytes().splitlines(keepends=True)
-    events = (once * -(-DETECT_EVENTS // len(once)))[:DETECT_EVENTS]
-    random.Random(1).shuffle(events)
-    (out / "events.ndjson").write_bytes(b"".join(events))
-
-
 if __name__ == "__main__":
     name, source, out = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     out.mkdir(parents=True, exist_ok=True)
-    {"process": process, "ingest": ingest, "detect": detect}[name](source, out)
+    {"process": process, "ingest": ingest}[name](source, out)

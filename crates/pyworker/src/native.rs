@@ -7,9 +7,9 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
 use uncia_document::Parser;
-use uncia_ruleir::ir::{FunctionId, Program};
+use uncia_ruleir::ir::{Const, FunctionId, Program};
 use uncia_ruleir::{Arena, Explanation, Foreign, Index, Keys, Plain, Scratch, explain};
 
 use crate::document::NativeValue;
@@ -115,6 +115,29 @@ fn object<'py>(py: Python<'py>, event: &NativeValue, value: Plain<'_>) -> PyResu
         Plain::Float(value) => PyFloat::new(py, value).into_any(),
         Plain::Str(text) => PyString::new(py, text).into_any(),
         Plain::View(value) => event.at(value).view(py)?,
+        Plain::Fresh(container) => fresh(py, container)?,
+    })
+}
+
+/// A constant as Python would make it of a display.
+fn fresh<'py>(py: Python<'py>, constant: &Const) -> PyResult<Bound<'py, PyAny>> {
+    let all = |items: &[Const]| items.iter().map(|item| fresh(py, item)).collect::<PyResult<Vec<_>>>();
+    Ok(match constant {
+        Const::None => py.None().into_bound(py),
+        Const::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+        Const::Int(value) => PyInt::new(py, *value).into_any(),
+        Const::Float(value) => PyFloat::new(py, *value).into_any(),
+        Const::Str(text) => PyString::new(py, text).into_any(),
+        Const::List(items) => PyList::new(py, all(items)?)?.into_any(),
+        Const::Tuple(items) => PyTuple::new(py, all(items)?)?.into_any(),
+        Const::Set(set) => PySet::new(py, all(&set.items)?)?.into_any(),
+        Const::Dict(dict) => {
+            let made = PyDict::new(py);
+            for (key, value) in &dict.entries {
+                made.set_item(fresh(py, key)?, fresh(py, value)?)?;
+            }
+            made.into_any()
+        }
     })
 }
 

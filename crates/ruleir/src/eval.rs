@@ -31,7 +31,7 @@ pub enum Verdict {
 }
 
 /// A scalar argument of a foreign function, or the value of a module global to be written.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Plain<'a> {
     None,
     Bool(bool),
@@ -40,6 +40,8 @@ pub enum Plain<'a> {
     Str(&'a str),
     /// An object or array of the event, as rules see it.
     View(Value),
+    /// A container, made anew: content may change it.
+    Fresh(&'a Const),
 }
 
 /// Functions of the standard library, called where Python is.
@@ -180,8 +182,12 @@ impl<'a> Evaluator<'a> {
                 }
                 Stmt::Set(slot, value) => locals[*slot as usize] = self.expr(locals, value)?,
                 Stmt::SetGlobal(global, slot, value) => {
+                    let is_display = matches!(value, Expr::Const(_));
                     let value = self.expr(locals, value)?;
-                    plain(value)?;
+                    // A container that has another name could be changed under either.
+                    if matches!(plain(value)?, Plain::Fresh(_)) && !is_display {
+                        return Err(Stop::Unmodelled);
+                    }
                     self.effects.push((*global, value));
                     locals[*slot as usize] = value;
                 }
@@ -420,7 +426,7 @@ impl<'a> Evaluator<'a> {
                 let mut scalars = bumpalo::collections::Vec::with_capacity_in(arguments.len(), self.bump);
                 for argument in arguments {
                     match plain(*argument)? {
-                        Plain::View(_) => return Err(Stop::Unmodelled),
+                        Plain::View(_) | Plain::Fresh(_) => return Err(Stop::Unmodelled),
                         scalar => scalars.push(scalar),
                     }
                 }
@@ -596,6 +602,8 @@ fn plain(value: V<'_>) -> Eval<Plain<'_>> {
         V::Float(value) => Plain::Float(value),
         V::Str(text) => Plain::Str(text),
         V::Object(value, Dress::View) | V::Array(value, Dress::View) => Plain::View(value),
+        // A set may be a frozen one.
+        V::Const(container @ (Const::List(_) | Const::Tuple(_) | Const::Dict(_))) => Plain::Fresh(container),
         _ => return Err(Stop::Unmodelled),
     })
 }

@@ -1,21 +1,22 @@
-//! `./x bench detect`: all CloudTrail rules of panther-analysis over a stream of events, beside panther-core's `Rule.run`.
+//! `./x bench detect`: all rules of panther-analysis for a log type over a stream of its events, beside panther-core's `Rule.run`,
+//! in each of the engine's modes.
 //!
-//! Both sides must find the same: matches per rule are compared, and what differs is printed.
+//! All must find the same: matches and errors per rule are compared, and what differs is printed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::{Figure, Findings, ROUNDS, answer, folder, machine, script};
+use super::{Figure, Findings, ROUNDS, answer, folder, machine};
 use crate::build::{Profile, build};
 use crate::python;
 use crate::run::{cargo, run};
 
-const LOG_TYPE: &str = "AWS.CloudTrail";
+const LOG_TYPES: [&str; 4] = ["AWS.CloudTrail", "GCP.AuditLog", "Okta.SystemLog", "GitHub.Audit"];
+const MODES: [&str; 3] = ["off", "index", "full"];
 const PEER: &str = "panther_core Rule.run";
 const PEER_REQUIREMENTS: &str = "xtask/python/requirements-panther-core.txt";
 
@@ -29,9 +30,18 @@ struct Measured {
     errors: BTreeMap<String, u64>,
     /// Rules that could not be loaded, and why.
     broken: BTreeMap<String, String>,
-    /// Ours: calls of `rule()` in Python.
+    /// Ours: calls of `rule()` in Python; pairs of event and rule; of these ruled out, decided natively, and decided
+    /// wrongly as a comparison saw.
     #[serde(default)]
     calls: u64,
+    #[serde(default)]
+    pairs: u64,
+    #[serde(default)]
+    pruned: u64,
+    #[serde(default)]
+    decided: u64,
+    #[serde(default)]
+    diverged: u64,
     #[serde(default)]
     version: String,
     #[serde(default)]
@@ -44,67 +54,96 @@ impl Measured {
     }
 }
 
-pub(super) fn bench(samples: &Path) -> Result<Option<Findings>> {
+pub(super) fn bench(_samples: &Path) -> Result<Option<Findings>> {
     let Some(content) = std::env::var_os("PANTHER_ANALYSIS_DIR").map(PathBuf::from) else {
         eprintln!("x: skipped: set PANTHER_ANALYSIS_DIR to a checkout of panther-analysis");
         return Ok(None);
     };
-    let binary = std::path::absolute(build(Profile::Release)?)?;
+    build(Profile::Release)?;
     run(&mut cargo(["build", "--release", "--locked", "-p", "uncia-detection", "--example", "bench_detect"]))?;
-    let peer_python = python::environment("panther-core", PEER_REQUIREMENTS)?;
-    let packages = site_packages(&python::test_environment()?)?;
-    let events = events(&binary, samples)?;
-
-    let ours = Profile::Release.directory().join("examples/bench_detect");
-    let (mut our_best, mut peer_best): (Option<Measured>, Option<Measured>) = (None, None);
-    for _ in 0..ROUNDS {
-        let round = answer(Command::new(&ours).arg(&content).arg(&events).arg(LOG_TYPE).arg(&packages))?;
-        keep_best(&mut our_best, round);
-        let mut peer = Command::new(&peer_python);
-        peer.arg("xtask/python/bench_detect_peer.py").arg(&content).arg(&events).arg(LOG_TYPE);
-        keep_best(&mut peer_best, answer(&mut peer)?);
+    let sides = Sides {
+        content,
+        peer_python: python::environment("panther-core", PEER_REQUIREMENTS)?,
+        packages: site_packages(&python::test_environment()?)?,
+    };
+    let streams = sides.streams()?;
+    let mut figures = Vec::new();
+    let mut versions = vec![("python (ours)".to_owned(), machine::said("python3", "--version"))];
+    for log_type in LOG_TYPES {
+        let events = streams.join(format!("{log_type}.ndjson"));
+        let (peer, ours) = sides.rounds(log_type, &events)?;
+        for (mode, measured) in MODES.iter().zip(&ours) {
+            compare(log_type, mode, measured, &peer);
+            let name = format!("{log_type}, {mode}: events per second of CPU");
+            figures.push(Figure::beside(
+                &name,
+                "events/s",
+                measured.events_per_second(),
+                PEER,
+                peer.events_per_second(),
+            ));
+        }
+        let full = &ours[MODES.len() - 1];
+        let share = |count: u64| 100.0 * count as f64 / full.pairs.max(1) as f64;
+        let per_event = |count: u64| count as f64 / full.events as f64;
+        figures.push(Figure::alone(&format!("{log_type}: ruled out by the index"), "% of pairs", share(full.pruned)));
+        figures.push(Figure::alone(&format!("{log_type}: decided natively"), "% of pairs", share(full.decided)));
+        figures.push(Figure::alone(&format!("{log_type}: rules asked in Python"), "per event", per_event(full.calls)));
+        if log_type == LOG_TYPES[0] {
+            let two = sides.ours(log_type, &events, "full", 2)?;
+            let microseconds = |side: &Measured| 1e6 * side.cpu_seconds / side.events as f64;
+            figures.push(Figure::alone("CPU per event, one worker", "µs", microseconds(full)));
+            figures.push(Figure::alone("CPU per event, two workers", "µs", microseconds(&two)));
+            versions.push(("panther_core".to_owned(), peer.version));
+            versions.push(("python (peer)".to_owned(), peer.python));
+        }
     }
-    let (ours, theirs) = our_best.zip(peer_best).context("there were no rounds")?;
-    compare(&ours, &theirs);
-
-    let per_event = |count: u64| count as f64 / ours.events as f64;
-    let pairs = |side: &Measured| side.events_per_second() * side.rules as f64 / 1e3;
-    let figures = vec![
-        Figure::beside(
-            "events per second of CPU",
-            "events/s",
-            ours.events_per_second(),
-            PEER,
-            theirs.events_per_second(),
-        ),
-        Figure::beside("rules judged per second of CPU", "k rules/s", pairs(&ours), PEER, pairs(&theirs)),
-        Figure::alone("rules asked in Python, per event", "calls", per_event(ours.calls)),
-        Figure::alone("matches, per 100 events", "matches", 100.0 * per_event(ours.matches.values().sum())),
-    ];
-    let ours_python = machine::said("python3", "--version");
-    let versions = vec![
-        ("panther_core".to_owned(), theirs.version),
-        ("python (peer)".to_owned(), theirs.python),
-        ("python (ours)".to_owned(), ours_python),
-    ];
     Ok(Some(Findings { figures, versions }))
+}
+
+/// What both sides are run with.
+struct Sides {
+    content: PathBuf,
+    peer_python: PathBuf,
+    packages: PathBuf,
+}
+
+impl Sides {
+    /// The best of some rounds, interleaved: the peer, and ours in each mode.
+    fn rounds(&self, log_type: &str, events: &Path) -> Result<(Measured, Vec<Measured>)> {
+        let mut peer_best = None;
+        let mut best: Vec<Option<Measured>> = MODES.iter().map(|_| None).collect();
+        for _ in 0..ROUNDS {
+            for (mode, best) in MODES.iter().zip(&mut best) {
+                keep_best(best, self.ours(log_type, events, mode, 1)?);
+            }
+            let mut peer = Command::new(&self.peer_python);
+            peer.arg("xtask/python/bench_detect_peer.py").arg(&self.content).arg(events).arg(log_type);
+            keep_best(&mut peer_best, answer(&mut peer)?);
+        }
+        let best: Option<Vec<Measured>> = best.into_iter().collect();
+        peer_best.zip(best).context("there were no rounds")
+    }
+
+    fn ours(&self, log_type: &str, events: &Path, mode: &str, workers: usize) -> Result<Measured> {
+        let mut ours = Command::new(Profile::Release.directory().join("examples/bench_detect"));
+        ours.arg(&self.content).arg(events).arg(log_type).arg(mode).arg(workers.to_string()).arg(&self.packages);
+        answer(&mut ours)
+    }
+
+    /// The generated events of each log type; made by the peer's interpreter, which can read the content's YAML.
+    fn streams(&self) -> Result<PathBuf> {
+        let folder = folder("detect")?;
+        let mut make = Command::new(&self.peer_python);
+        run(make.arg("xtask/python/bench_streams.py").arg(&self.content).arg(&folder))?;
+        Ok(folder)
+    }
 }
 
 fn keep_best(best: &mut Option<Measured>, round: Measured) {
     if best.as_ref().is_none_or(|best| round.cpu_seconds < best.cpu_seconds) {
         *best = Some(round);
     }
-}
-
-/// The stream: real CloudTrail in its normal form, shuffled and repeated.
-fn events(binary: &Path, samples: &Path) -> Result<PathBuf> {
-    let folder = folder("detect")?;
-    let normal_form = folder.join("normal.ndjson");
-    let mut parse = Command::new(binary);
-    parse.args(["schema", "parse", "--log-type", LOG_TYPE]).arg(samples.join("cloudtrail-stratus"));
-    run(parse.stdout(File::create(&normal_form)?))?;
-    run(script("bench_data.py").arg("detect").arg(&normal_form).arg(&folder))?;
-    Ok(folder.join("events.ndjson"))
 }
 
 /// Where an environment keeps its packages, for our workers to import from.
@@ -115,7 +154,7 @@ fn site_packages(python: &Path) -> Result<PathBuf> {
 }
 
 /// Says what the two sides disagree on.
-fn compare(ours: &Measured, theirs: &Measured) {
+fn compare(log_type: &str, mode: &str, ours: &Measured, theirs: &Measured) {
     let said = |side: &Measured| {
         let (matches, errors) = (side.matches.values().sum::<u64>(), side.errors.values().sum::<u64>());
         format!(
@@ -125,7 +164,7 @@ fn compare(ours: &Measured, theirs: &Measured) {
             side.broken.len()
         )
     };
-    println!("ours:  {}\npeer:  {}", said(ours), said(theirs));
+    println!("{log_type}, {mode}\nours:  {}, {} decided wrongly\npeer:  {}", said(ours), ours.diverged, said(theirs));
     let sides = [("ours", ours), ("peer", theirs)];
     for (name, side) in sides {
         side.broken.iter().for_each(|(rule, reason)| println!("  {name}: {rule} cannot be loaded: {reason}"));

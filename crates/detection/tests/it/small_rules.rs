@@ -163,6 +163,18 @@ pub(crate) const RULES: &[(&str, &str)] = &[
         "SEEN = None\ndef rule(event):\n    global SEEN\n    if event.get('kind') == 'A':\n        return True\n    SEEN = event.get('b')\n    return False\ndef title(event):\n    return f'seen {SEEN}'\n",
     ),
     (
+        "GlobalContainer",
+        "SEEN = {}\ndef rule(event):\n    global SEEN\n    SEEN = {}\n    if event.get('kind') == 'B':\n        return False\n    SEEN[event.get('name')] = 1\n    return event.get('kind') == 'A'\ndef title(event):\n    SEEN['t'] = len(SEEN)\n    return f'seen {SEEN}'\n",
+    ),
+    (
+        "GlobalNamed",
+        "EMPTY = []\nSEEN = []\ndef rule(event):\n    global SEEN\n    if event.get('kind') == 'A':\n        SEEN.append(1)\n        return True\n    SEEN = EMPTY if event.get('kind') == 'B' else []\n    return False\ndef title(event):\n    return f'seen {SEEN}'\n",
+    ),
+    (
+        "GlobalFresh",
+        "SEEN = []\ndef rule(event):\n    global SEEN\n    if event.get('kind') == 'A':\n        SEEN.append(1)\n        return True\n    SEEN = []\n    return False\ndef title(event):\n    return f'seen {SEEN}'\n",
+    ),
+    (
         "Counter",
         "COUNT = {}\ndef rule(event):\n    COUNT[event.get('kind')] = COUNT.get(event.get('kind'), 0) + 1\n    return COUNT[event.get('kind')] % 7 == 0\n",
     ),
