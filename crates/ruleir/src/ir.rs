@@ -310,11 +310,14 @@ pub enum Expr {
     Opaque(u32),
 }
 
+/// A test and what is done if it holds.
+pub type Branch = (Option<Expr>, Box<[Stmt]>);
+
 #[derive(Debug)]
 pub enum Stmt {
     Return(Expr),
     /// Branches in order; the last may be `else`, without a test.
-    If(Box<[(Option<Expr>, Box<[Stmt]>)]>),
+    If(Box<[Branch]>),
     Set(Slot, Expr),
     /// Writes a module global (its number) that this function alone writes, and the slot that stands for it.
     SetGlobal(u32, Slot, Expr),

@@ -242,7 +242,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn changed<'a>(text: &'a mut str, change: fn(&mut str)) -> &'a str {
+fn changed(text: &mut str, change: fn(&mut str)) -> &str {
     change(text);
     text
 }
