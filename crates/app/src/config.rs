@@ -70,6 +70,8 @@ pub(crate) struct Detections {
     pub(crate) hard_limit_seconds: f64,
     /// Address space of one worker, in MiB.
     pub(crate) memory_mib: u64,
+    /// Whether workers must (`strict`), shall (`best-effort`) or need not (`off`) be isolated.
+    pub(crate) sandbox: uncia_detection::Sandbox,
     /// How far detections are decided without asking Python: off, index, full. All give the same results.
     pub(crate) optimise: uncia_detection::Optimise,
     /// Of the decisions without Python, one in so many is compared with it; 0 for none.
@@ -88,6 +90,7 @@ impl Default for Detections {
             soft_limit_seconds: engine.soft_limit.as_secs_f64(),
             hard_limit_seconds: engine.hard_limit.as_secs_f64(),
             memory_mib: engine.memory_bytes / (1024 * 1024),
+            sandbox: engine.sandbox,
             optimise: engine.optimise,
             compare_one_in: engine.shadow,
         }

@@ -156,6 +156,7 @@ pub(crate) async fn start_engine(
         soft_limit: seconds(detections.soft_limit_seconds, "detections.soft_limit_seconds")?,
         hard_limit: seconds(detections.hard_limit_seconds, "detections.hard_limit_seconds")?,
         memory_bytes: detections.memory_mib * 1024 * 1024,
+        sandbox: detections.sandbox,
         optimise: detections.optimise,
         shadow: detections.compare_one_in,
         ..defaults

@@ -95,7 +95,7 @@ def interrupt(_signal, _frame):
 
 # --- loading -----------------------------------------------------------------------------------------------------------
 
-SETTINGS = {"soft_limit": 15}
+SETTINGS = {"soft_limit": 15, "sandbox": "off"}
 DETECTIONS = []
 DESTINATIONS = {}
 
@@ -137,11 +137,46 @@ class Detection:
         return value
 
 
+# What the interpreter's own and other packages' libraries load while content runs.
+SYSTEM = (
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/share/zoneinfo",
+    "/etc/ld.so.cache",
+    "/etc/ssl/openssl.cnf",
+    "/etc/mime.types",
+    "/dev/urandom",
+)
+LAYERS = []
+
+
+def isolate():
+    """Builds the walls, once and before any content runs; returns those that are missing.
+
+    A program that is loaded later finds them as they are: what it compiles is in memory, what it imports is readable, and
+    directories that only its settings name are not.
+    """
+    if SETTINGS["sandbox"] == "off":
+        return []
+    if not LAYERS:
+        libraries = os.path.join(sys.base_prefix, "lib")
+        built = _uncia.confine([*sys.path, libraries, *SYSTEM])
+        LAYERS.extend({"name": name, "state": state, "detail": detail} for name, state, detail in built)
+    return [f"no {layer['name']} ({layer['detail']})" for layer in LAYERS if layer["state"] == "missing"]
+
+
 def load(settings, program):
     """Imports a program; returns JSON errors by index, the optimisation mode, the tables of log types, and what was compiled."""
     SETTINGS.update(json.loads(settings))
     program = json.loads(program)
     sys.path.extend(place for place in SETTINGS["python_path"] if place not in sys.path)
+    missing = isolate()
+    if missing and SETTINGS["sandbox"] == "strict":
+        refused = {"errors": {}, "sandbox": LAYERS, "refused": ", ".join(missing)}
+        return json.dumps(refused), SETTINGS["optimise"], {}, None, 0, False, None
     GLOBALS.sources = {source["name"]: source for source in program["globals"]}
     DESTINATIONS.clear()
     for destination in reversed(program["destinations"]):
@@ -180,7 +215,7 @@ def load(settings, program):
     gc.freeze()
     mode = SETTINGS["optimise"]
     compiled = None if mode == "off" else compiled_rules(program, tables, model_modules)
-    return json.dumps({"errors": errors}), mode, tables, compiled, SETTINGS["shadow"], SETTINGS["explain"], SETTINGS["fault"]
+    return json.dumps({"errors": errors, "sandbox": LAYERS}), mode, tables, compiled, SETTINGS["shadow"], SETTINGS["explain"], SETTINGS["fault"]
 
 
 def compiled_rules(program, tables, model_modules):

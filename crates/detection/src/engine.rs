@@ -14,8 +14,8 @@ use uncia_model::{DetectionError, DetectionErrorKind, DetectionId, LogType, limi
 use crate::native::Native;
 use crate::python::{
     Chunk, Evaluation, EvaluationStats, EventBatch, Explanation, Found, FunctionError, Job, Judged, KeyValue,
-    LaunchConfig, Launcher, Optimise, Pool, PoolConfig, Probe, Program, Quarantine, TestCase, TestOutcome, TimeLimits,
-    extension, interpreter, not_run,
+    LaunchConfig, Launcher, Optimise, Pool, PoolConfig, Probe, Program, Quarantine, Sandbox, SandboxLayer, TestCase,
+    TestOutcome, TimeLimits, extension, interpreter, not_run,
 };
 
 /// How workers are found, started and limited.
@@ -35,6 +35,8 @@ pub struct EngineConfig {
     pub hard_limit: Duration,
     /// Address space of a worker.
     pub memory_bytes: u64,
+    /// Whether workers must, shall or need not run behind walls.
+    pub sandbox: Sandbox,
     /// Deaths of one detection …
     pub quarantine_deaths: usize,
     /// … within this time, after which it is no longer run.
@@ -56,6 +58,7 @@ impl Default for EngineConfig {
             soft_limit: limits::RULE_SOFT_LIMIT,
             hard_limit: limits::RULE_HARD_LIMIT,
             memory_bytes: 2 * 1024 * 1024 * 1024,
+            sandbox: Sandbox::default(),
             quarantine_deaths: 3,
             quarantine_window: Duration::from_secs(600),
             optimise: Optimise::default(),
@@ -73,6 +76,10 @@ pub enum EngineError {
     NoExtension(String),
     #[error("the extension module is of another build ({found}, wanted {wanted}); build both with `./x build`")]
     StaleExtension { found: String, wanted: String },
+    #[error(
+        "detection workers cannot be isolated: {0}; ask the system for it, or set sandbox = \"best-effort\" in [detections]"
+    )]
+    Sandbox(String),
     #[error("cannot start a detection worker: {0}")]
     Start(String),
 }
@@ -121,6 +128,7 @@ impl Engine {
             launcher: launcher.map_err(|error| EngineError::Start(error.to_string()))?,
             cache,
             quarantine: Quarantine::new(config.quarantine_deaths, config.quarantine_window),
+            sandbox: config.sandbox,
             optimise: config.optimise,
             shadow: config.shadow,
             probe: config.probe.clone(),
@@ -142,6 +150,12 @@ impl Engine {
         let detections = &self.program().detections;
         let broken = self.pool.shared.broken().into_iter();
         broken.filter_map(|(index, broken)| Some((detections.get(index as usize)?.id.clone(), broken.error))).collect()
+    }
+
+    /// The walls around the workers, as the worker that started last reports them; empty without a sandbox.
+    #[must_use]
+    pub fn sandbox(&self) -> Vec<SandboxLayer> {
+        self.pool.shared.sandbox_layers()
     }
 
     /// The detections put aside because they kept ending their workers.

@@ -2,8 +2,8 @@
 //!
 //! Two halves: the event classes that detections see (`event`, `mapping`, `list`), read-only views over a parsed document
 //! that make Python objects only of what is asked for; and the worker's loop (`serve`), which reads frames from the main
-//! process, runs detections on events and writes what they say. What is easier said in Python (loading, the auxiliary
-//! functions, tests) is in the host module that the main process sends.
+//! process, runs detections on events and writes what they say, behind the walls of `sandbox`. What is easier said in
+//! Python (loading, the auxiliary functions, tests) is in the host module that the main process sends.
 //!
 //! Nothing links this crate: it is built for the stable ABI of CPython 3.10 and needs no Python to build.
 
@@ -18,7 +18,9 @@ mod node;
 mod progress;
 #[expect(dead_code, reason = "each side writes what the other reads")]
 mod protocol;
+mod sandbox;
 mod serve;
+mod syscalls;
 mod walk;
 
 use pyo3::prelude::*;
@@ -51,6 +53,7 @@ fn _uncia(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(serve::begin, module)?)?;
     module.add_function(wrap_pyfunction!(serve::end, module)?)?;
     module.add_function(wrap_pyfunction!(serve::overdue, module)?)?;
+    module.add_function(wrap_pyfunction!(sandbox::confine, module)?)?;
     let abc = py.import("collections.abc")?;
     let mapping = abc.getattr("Mapping")?;
     mapping.call_method1("register", (py.get_type::<ImmutableCaseInsensitiveDict>(),))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use uncia_detection::{MemoryCache, Program};
+use uncia_detection::{LayerState, MemoryCache, Program, SandboxLayer};
 use uncia_lake::Lake as _;
 
 use crate::config::Config;
@@ -44,10 +44,12 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
         Ok(content) => start_engine(config, Program::from(content), Arc::new(MemoryCache::default())).await,
         Err(_) => start_engine(config, Program::default(), Arc::new(MemoryCache::default())).await,
     };
+    let mut walls = None;
     findings.push((
         "python workers",
         match engine {
             Ok(engine) => {
+                walls = Some(isolation(&engine.sandbox()));
                 let errors = engine.setup_errors();
                 let said = match errors.first() {
                     None => Ok("started, all detections load".to_owned()),
@@ -59,6 +61,7 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
             Err(error) => Err(error),
         },
     ));
+    findings.extend(walls.map(|walls| ("isolation", Ok(walls))));
     findings.push(("data directory", data_directory(root).await));
 
     let mut exit = Exit::Ok;
@@ -73,6 +76,15 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
         write_out(line.as_bytes())?;
     }
     Ok(exit)
+}
+
+/// The walls around detections, those that are missing last.
+fn isolation(layers: &[SandboxLayer]) -> String {
+    if layers.is_empty() {
+        return "off: detections can do what this user can".to_owned();
+    }
+    let (missing, standing): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| layer.state == LayerState::Missing);
+    standing.into_iter().chain(missing).map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn schemas(config: &Config) -> Result<String> {

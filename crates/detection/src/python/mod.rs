@@ -15,6 +15,7 @@ mod program;
 mod protocol;
 mod quarantine;
 mod runtime;
+mod sandbox;
 mod worker;
 
 pub(crate) use chunk::{Chunk, Judged};
@@ -34,3 +35,4 @@ pub use program::{
     DataModelMapping, DetectionKind, KnownDestination, Program, ProgramDataModel, ProgramDetection, PythonSource,
     SimpleDetection,
 };
+pub use sandbox::{LayerState, Sandbox, SandboxLayer};

@@ -19,6 +19,7 @@ use super::program::Program;
 use super::protocol::{BUILD, PROTOCOL, kind, write_bytes};
 use super::quarantine::Quarantine;
 use super::runtime;
+use super::sandbox::{LayerState, Sandbox, SandboxLayer};
 use super::worker::{Death, TimeLimits, Worker};
 use crate::EngineError;
 
@@ -30,6 +31,9 @@ pub(crate) struct Shared {
     python_path: Vec<String>,
     pub(crate) limits: TimeLimits,
     launcher: Launcher,
+    sandbox: Sandbox,
+    /// As the worker that started last reports it.
+    layers: Mutex<Vec<SandboxLayer>>,
     pub(crate) cache: Arc<dyn KeyValue>,
     pub(crate) quarantine: Quarantine,
     optimise: Optimise,
@@ -63,6 +67,7 @@ pub(crate) struct PoolConfig {
     pub(crate) limits: TimeLimits,
     pub(crate) workers: usize,
     pub(crate) launcher: Launcher,
+    pub(crate) sandbox: Sandbox,
     pub(crate) cache: Arc<dyn KeyValue>,
     pub(crate) quarantine: Quarantine,
     pub(crate) optimise: Optimise,
@@ -81,6 +86,7 @@ pub(crate) struct Pool {
 struct Settings<'a> {
     soft_limit: f64,
     python_path: &'a [String],
+    sandbox: Sandbox,
     optimise: &'a str,
     /// Of the pairs decided without Python, one in so many is compared with it.
     shadow: u64,
@@ -100,6 +106,11 @@ struct Hello {
 struct Loaded {
     errors: BTreeMap<u32, FunctionError>,
     #[serde(default)]
+    sandbox: Vec<SandboxLayer>,
+    /// Walls without which the worker was not to run content, and has not.
+    #[serde(default)]
+    refused: Option<String>,
+    #[serde(default)]
     explanations: BTreeMap<u32, Explanation>,
 }
 
@@ -118,6 +129,8 @@ impl Pool {
             python_path: config.python_path,
             limits: config.limits,
             launcher: config.launcher,
+            sandbox: config.sandbox,
+            layers: Mutex::default(),
             cache: config.cache,
             quarantine: config.quarantine,
             optimise: config.optimise,
@@ -129,6 +142,9 @@ impl Pool {
             batches: AtomicU64::new(1),
         });
         let first = start_worker(&shared).await?;
+        for layer in shared.sandbox_layers().iter().filter(|layer| layer.state == LayerState::Missing) {
+            tracing::warn!("detections run with less isolation than there could be: {layer}");
+        }
         let (jobs, queue) = mpsc::unbounded_channel();
         let queue = Arc::new(AsyncMutex::new(queue));
         let mut first = Some(first);
@@ -157,6 +173,14 @@ impl Pool {
 impl Shared {
     pub(crate) fn broken(&self) -> BTreeMap<u32, Broken> {
         self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn sandbox_layers(&self) -> Vec<SandboxLayer> {
+        self.layers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn keep_layers(&self, layers: Vec<SandboxLayer>) {
+        *self.layers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = layers;
     }
 
     fn note_broken(&self, detection: u32, broken: Broken) {
@@ -193,7 +217,11 @@ async fn start_worker(shared: &Shared) -> Result<Worker, EngineError> {
         let mut worker =
             Worker::adopt(launched, shared.limits).map_err(|error| EngineError::Start(error.to_string()))?;
         greet(&mut worker, shared).await?;
-        let Err(death) = load(&mut worker, shared).await else { return Ok(worker) };
+        let death = match load(&mut worker, shared).await {
+            Ok(None) => return Ok(worker),
+            Ok(Some(refused)) => return Err(EngineError::Sandbox(refused)),
+            Err(death) => death,
+        };
         let detection = death.position.detection;
         if !death.position.busy {
             return Err(EngineError::Start(format!("worker died while loading: {}", death.cause)));
@@ -226,11 +254,13 @@ async fn greet(worker: &mut Worker, shared: &Shared) -> Result<(), EngineError> 
     sent.map_err(|death| EngineError::Start(format!("worker did not start: {}", death.cause)))
 }
 
-async fn load(worker: &mut Worker, shared: &Shared) -> Result<(), Death> {
+/// Loads the program; or says why the worker must not run content.
+async fn load(worker: &mut Worker, shared: &Shared) -> Result<Option<String>, Death> {
     let fatal = shared.broken().into_iter().filter(|(_, broken)| broken.fatal);
     let settings = Settings {
         soft_limit: shared.limits.soft.as_secs_f64(),
         python_path: &shared.python_path,
+        sandbox: shared.sandbox,
         optimise: shared.optimise.as_str(),
         shadow: shared.shadow,
         explain: shared.probe.explain,
@@ -246,14 +276,15 @@ async fn load(worker: &mut Worker, shared: &Shared) -> Result<(), Death> {
         match worker.receive().await? {
             (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
             (_, loaded) => {
-                let Ok(loaded) = serde_json::from_slice::<Loaded>(&loaded) else { return Ok(()) };
+                let Ok(loaded) = serde_json::from_slice::<Loaded>(&loaded) else { return Ok(None) };
+                shared.keep_layers(loaded.sandbox);
                 if !loaded.explanations.is_empty() {
                     shared.keep_explanations(loaded.explanations);
                 }
                 for (detection, error) in loaded.errors {
                     shared.note_broken(detection, Broken { kind: DetectionErrorKind::Setup, error, fatal: false });
                 }
-                return Ok(());
+                return Ok(loaded.refused);
             }
         }
     }

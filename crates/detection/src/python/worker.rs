@@ -201,9 +201,10 @@ impl Process {
         self.signal(|pid| pid, libc::SIGALRM);
     }
 
-    /// With everything it has started: a worker leads a process group.
+    /// With everything it has started: a worker leads a process group, unless content has made it leave.
     fn kill(&self) {
         self.signal(|pid| -pid, libc::SIGKILL);
+        self.signal(|pid| pid, libc::SIGKILL);
     }
 
     #[expect(unsafe_code, reason = "the standard library sends SIGKILL only, and to one process")]

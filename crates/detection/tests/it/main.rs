@@ -6,6 +6,7 @@
 mod content;
 mod corpus;
 mod differential;
+mod escapes;
 mod functions;
 mod hostile;
 mod oracle;
