@@ -27,13 +27,19 @@ const PROOFS: &[Proof] = &[
     ("power-loss", power_loss),
     ("bad-input", bad_input),
     ("discovery", discovery),
+    ("poison", poison),
     ("real-logs", real_logs),
     ("open-access", open_access),
     ("matches", matches),
     ("kill", kill),
+    ("fuzz", |_| crate::fuzz::fuzz()),
 ];
 
 pub(crate) fn accept(filter: Option<&str>) -> Result<()> {
+    if filter == Some("fuzz") {
+        // It needs nothing of the product's build.
+        return crate::fuzz::fuzz();
+    }
     let binary = std::path::absolute(build(Profile::Release)?)?;
     let ground = Ground { binary, samples: sample_data(), python: python::test_environment()? };
     if ground.samples.is_none() {
@@ -74,6 +80,10 @@ fn bad_input(ground: &Ground) -> Result<()> {
 /// New fields appear while events flow in and queries run.
 fn discovery(ground: &Ground) -> Result<()> {
     script(ground, "accept_discovery.py", &[])
+}
+
+fn poison(ground: &Ground) -> Result<()> {
+    script(ground, "accept_poison.py", &[])
 }
 
 fn real_logs(ground: &Ground) -> Result<()> {

@@ -9,6 +9,7 @@ mod bench;
 mod build;
 mod check;
 mod conformance;
+mod fuzz;
 mod python;
 mod run;
 mod tidy;

@@ -140,7 +140,7 @@ pub(crate) struct Logs {
     /// Name of the source that the rows carry; a part of every `p_row_id`.
     #[arg(long, default_value = "ingest", value_name = "NAME")]
     pub(crate) source: String,
-    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
+    /// How the bytes are cut into records: auto, lines, json, json_array[:path.to.array], cloudwatch_logs or xml[:root].
     #[arg(long, default_value = "auto", value_name = "STREAM")]
     pub(crate) stream: String,
 }
@@ -354,7 +354,7 @@ pub(crate) struct Infer {
     /// The schema's name.
     #[arg(long, default_value = "Custom.Inferred", value_name = "TYPE")]
     pub(crate) name: String,
-    /// How the bytes are cut into records: auto, lines, json, or json_array[:path.to.array].
+    /// How the bytes are cut into records: auto, lines, json, json_array[:path.to.array], cloudwatch_logs or xml[:root].
     #[arg(long, default_value = "auto", value_name = "STREAM")]
     pub(crate) stream: String,
     /// Do not parse the samples with the result.

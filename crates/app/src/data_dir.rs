@@ -80,6 +80,11 @@ impl DataDir {
         self.root.join("wal")
     }
 
+    /// Where input that cannot be read twice is put aside while it is taken in.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
     pub(crate) fn blobs(&self) -> PathBuf {
         self.root.join("blobs")
     }

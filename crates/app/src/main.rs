@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a command-line tool talks")]
 
 mod cli;
+mod columns;
 mod commands;
 mod config;
 mod content;

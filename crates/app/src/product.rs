@@ -12,7 +12,7 @@ use uncia_document::Interner;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, SourceId};
 use uncia_pipeline::{Detections, Parts, SourceFilters, StoreCache, Walk};
-use uncia_processing::{FilterConfig, Filters};
+use uncia_processing::{FilterConfig, Filters, Splitter};
 use uncia_store::Store;
 
 use crate::config::Config;
@@ -113,6 +113,11 @@ impl Product {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }))
     }
+}
+
+/// What cuts bytes into records, with what opens Parquet and Avro.
+pub(crate) fn splitter() -> Splitter {
+    Splitter::with_columnar(Arc::new(crate::columns::Files))
 }
 
 /// The configured destinations, ready to be told, and who is told of what.

@@ -18,6 +18,7 @@ mod columns;
 mod commit;
 mod query;
 mod remove;
+pub mod rows;
 mod schema;
 mod sink;
 mod stage;

@@ -11,7 +11,8 @@ use crate::{LogType, Origin};
 #[derive(Clone, Debug)]
 pub struct Payload {
     pub origin: Origin,
-    /// As received: compressed if the sender compressed it.
+    /// As received: compressed if the sender compressed it. Empty where the bytes are too many to be held and are read
+    /// on the way.
     pub bytes: Bytes,
     pub received: Timestamp,
     /// The log types that its records may have; empty means every known one.
@@ -28,13 +29,15 @@ pub struct Record {
     pub bytes: Bytes,
     /// The first lines of the stream of lines that it was cut from; other streams have none.
     pub head: Option<Arc<Head>>,
+    /// What the record's envelope says of it, as a JSON object: becomes `p_header`.
+    pub header: Option<Arc<str>>,
 }
 
 impl Record {
     /// A record that came alone.
     #[must_use]
     pub fn alone(ordinal: u64, bytes: Bytes) -> Self {
-        Self { ordinal, bytes, head: None }
+        Self { ordinal, bytes, head: None, header: None }
     }
 }
 

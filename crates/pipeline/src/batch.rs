@@ -3,9 +3,11 @@
 //! A batch is bounded by bytes and records, never by time alone, so that a second run over the same input cuts the same
 //! batches. Who wants freshness calls [`Batcher::flush`].
 
+use std::io;
 use std::sync::Arc;
 
 use uncia_model::{BatchId, Failure, Payload, Record, RowId};
+use uncia_processing::Splitter;
 use uncia_wal::Position;
 
 use crate::input::{End, Input};
@@ -50,6 +52,7 @@ pub struct RawBatch {
 /// Collects records until a batch is full.
 pub struct Batcher {
     limits: BatchLimits,
+    splitter: Splitter,
     pieces: Vec<Piece>,
     bytes: usize,
     records: usize,
@@ -59,16 +62,25 @@ pub struct Batcher {
 impl Batcher {
     #[must_use]
     pub fn new(limits: BatchLimits) -> Self {
-        Self { limits, pieces: Vec::new(), bytes: 0, records: 0, wal: None }
+        Self { limits, splitter: Splitter::default(), pieces: Vec::new(), bytes: 0, records: 0, wal: None }
     }
 
-    /// Cuts the input into records and hands over each batch that gets full. `emit` says false to stop.
-    pub fn add(&mut self, input: Input, emit: &mut dyn FnMut(RawBatch) -> bool) -> bool {
-        let Input { payload, records, skip, end } = input;
+    /// Cuts with this one.
+    #[must_use]
+    pub fn splitting(mut self, splitter: Splitter) -> Self {
+        self.splitter = splitter;
+        self
+    }
+
+    /// Cuts the input into records and hands over each batch that gets full. `emit` says false to stop, and so does the
+    /// answer then. An error is one of reading: the records before it are kept, and the input is not noted as done.
+    pub fn add(&mut self, input: Input, emit: &mut dyn FnMut(RawBatch) -> bool) -> io::Result<bool> {
+        let mut records = input.records(&self.splitter);
+        let Input { payload, skip, end, .. } = input;
         let new_piece =
             |done| Piece { payload: payload.clone(), items: Vec::new(), done, complete: false, end: end.clone() };
         let mut piece = new_piece(skip);
-        for item in records {
+        for item in records.by_ref() {
             let (ordinal, size) = match &item {
                 Ok(record) => (record.ordinal, record.bytes.len()),
                 Err(failure) => (failure.ordinal, failure.payload.len()),
@@ -86,16 +98,20 @@ impl Batcher {
                 if let Some(batch) = self.flush()
                     && !emit(batch)
                 {
-                    return false;
+                    return Ok(false);
                 }
             }
         }
-        piece.complete = true;
+        let error = records.take_error();
+        piece.complete = error.is_none();
         self.pieces.push(piece);
+        if let Some(error) = error {
+            return Err(error);
+        }
         if let End::Log(position) = end {
             self.wal = Some(position);
         }
-        true
+        Ok(true)
     }
 
     /// Seals what there is.

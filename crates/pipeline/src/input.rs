@@ -1,16 +1,18 @@
-//! A payload on its way into the walk: its records, lazily, and where to go on after a restart.
+//! A payload on its way into the walk: how it is cut into records, and where to go on after a restart.
 
 use std::sync::Arc;
 
-use uncia_model::{Failure, Payload, Record};
-use uncia_processing::{Splitter, StreamType};
+use uncia_model::Payload;
+use uncia_processing::{Records, Splitter, StreamType};
+use uncia_sources::Body;
 use uncia_wal::Position;
 
-/// A payload with its records.
+/// A payload still to be cut.
 pub struct Input {
     pub payload: Arc<Payload>,
-    /// Lazily cut; at most a few records are held.
-    pub records: Box<dyn Iterator<Item = Result<Record, Failure>> + Send>,
+    /// Where the payload's bytes are read from, if it does not hold them.
+    pub body: Option<Body>,
+    pub stream: StreamType,
     /// Records already committed by an earlier run.
     pub skip: u64,
     /// What is noted, besides the records done, once all of it is committed.
@@ -31,13 +33,27 @@ pub enum End {
 impl Input {
     #[must_use]
     pub fn new(payload: Payload, stream: &StreamType, skip: u64) -> Self {
-        let records = Box::new(Splitter::records(&payload, stream));
-        Self { payload: Arc::new(payload), records, skip, end: End::Origin }
+        Self { payload: Arc::new(payload), body: None, stream: stream.clone(), skip, end: End::Origin }
+    }
+
+    /// The bytes are read on the way.
+    #[must_use]
+    pub fn reading(mut self, body: Option<Body>) -> Self {
+        self.body = body;
+        self
     }
 
     #[must_use]
     pub fn ending(mut self, end: End) -> Self {
         self.end = end;
         self
+    }
+
+    /// Lazily cut; at most a few records are held.
+    pub(crate) fn records(&self, splitter: &Splitter) -> Records {
+        match &self.body {
+            Some(body) => splitter.read(&self.payload, body.reader(), Some(body.size), &self.stream),
+            None => splitter.records(&self.payload, &self.stream),
+        }
     }
 }

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uncia_model::{Origin, SourceId};
+use uncia_processing::Splitter;
 use uncia_sources::WatchSourceConfig;
 use uncia_wal::{Position, Reader, Wal, WalError};
 
@@ -35,6 +36,7 @@ pub struct Serving {
     pub wal: Arc<Wal>,
     pub sources: HashMap<SourceId, KnownSource>,
     pub limits: BatchLimits,
+    pub splitter: Splitter,
     /// The longest that a record waits for its batch to fill.
     pub max_wait: Duration,
     pub watched: Vec<WatchSourceConfig>,
@@ -126,7 +128,7 @@ struct Feeder<'a> {
 
 impl Feeder<'_> {
     fn feed(&mut self, position: Position, mut inputs: mpsc::Receiver<Input>, stop: &CancellationToken) {
-        let mut batcher = Batcher::new(self.serving.limits);
+        let mut batcher = Batcher::new(self.serving.limits).splitting(self.serving.splitter.clone());
         let mut reader = self.serving.wal.read_from(position);
         loop {
             let stopping = stop.is_cancelled();
@@ -136,7 +138,7 @@ impl Feeder<'_> {
             };
             if let Some(input) = more {
                 self.first.get_or_insert_with(Instant::now);
-                if !batcher.add(input, &mut |batch| self.sender.blocking_send(batch).is_ok()) {
+                if !self.add(&mut batcher, input) {
                     return;
                 }
             } else if stopping {
@@ -234,7 +236,20 @@ impl Feeder<'_> {
         });
         if let Some(input) = came {
             self.first.get_or_insert_with(Instant::now);
-            batcher.add(input, &mut |batch| self.sender.blocking_send(batch).is_ok());
+            self.add(batcher, input);
+        }
+    }
+
+    /// False if nobody listens any more. A file that cannot be read to its end is told; as its mark does not move, it is
+    /// read again after the next start.
+    fn add(&self, batcher: &mut Batcher, input: Input) -> bool {
+        let place = input.payload.origin.place.clone();
+        match batcher.add(input, &mut |batch| self.sender.blocking_send(batch).is_ok()) {
+            Ok(listened) => listened,
+            Err(error) => {
+                tracing::error!("{}: cannot be read to its end: {error}", place.as_deref().unwrap_or("an input"));
+                true
+            }
         }
     }
 }

@@ -77,7 +77,7 @@ async fn input(taken: &Taken, stream: &StreamType, store: &Store) -> Result<Inpu
         None => 0,
     };
     let end = End::Mark { key: taken.mark.key.clone(), offset: taken.mark.offset };
-    Ok(Input::new(taken.payload.clone(), stream, skip).ending(end))
+    Ok(Input::new(taken.payload.clone(), stream, skip).reading(taken.body.clone()).ending(end))
 }
 
 /// How a configured source's bytes are cut.
@@ -90,5 +90,9 @@ pub fn stream_type(stream: &StreamConfig) -> StreamType {
         StreamConfig::JsonArray(path) => {
             StreamType::JsonArray { path: path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect() }
         }
+        StreamConfig::CloudWatchLogs { retain_envelope_fields } => {
+            StreamType::CloudWatchLogs { retain_envelope_fields: *retain_envelope_fields }
+        }
+        StreamConfig::Xml(root) => StreamType::Xml { root: root.clone() },
     }
 }

@@ -104,7 +104,8 @@ fn payload(bytes: &Bytes, log_types: &[LogType]) -> Payload {
 }
 
 fn records(gzip: &Bytes) -> impl Iterator<Item = Bytes> + use<> {
-    Splitter::records(&payload(gzip, &[]), &StreamType::Lines)
+    Splitter::default()
+        .records(&payload(gzip, &[]), &StreamType::Lines)
         .map(|item| item.map_err(|failure| failure.message).expect("the file is sound").bytes)
 }
 
@@ -112,7 +113,7 @@ fn events(processor: &mut Processor, gzip: &Bytes, log_types: &[LogType], mut ea
     let payload = payload(gzip, log_types);
     let mut out = Processed::default();
     let mut count = 0;
-    for item in Splitter::records(&payload, &StreamType::Lines) {
+    for item in Splitter::default().records(&payload, &StreamType::Lines) {
         let record = item.map_err(|failure| failure.message).expect("the file is sound");
         processor.process(record, &payload, Timestamp::from_micros(0), &mut out);
         assert!(out.failures.is_empty(), "{:?}", out.failures);

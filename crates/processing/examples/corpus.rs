@@ -165,7 +165,7 @@ fn takes(processor: &mut Processor, raw: &str, is_lines: bool, log_type: &LogTyp
     }
     let payload = payload(raw, vec![log_type.clone()]);
     let mut processed = Processed::default();
-    for record in Splitter::records(&payload, &StreamType::Lines) {
+    for record in Splitter::default().records(&payload, &StreamType::Lines) {
         match record {
             Ok(record) => processor.process(record, &payload, NOW, &mut processed),
             Err(failure) => processed.failures.push(failure),

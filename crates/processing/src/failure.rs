@@ -113,6 +113,7 @@ pub fn failure_row(failure: &Failure, interner: &Interner) -> Document {
         event_time: failure.time,
         parse_time: failure.time,
         origin: &failure.origin,
+        header: None,
     };
     StandardKeys::new(interner).append(&mut row, &mut scratch, &facts);
     let root = row.close_object(&mut scratch, 0);

@@ -18,6 +18,7 @@
 //! before it and on whichever thread.
 
 mod discovery;
+mod columns;
 mod failure;
 mod filter;
 mod indicators;
@@ -32,6 +33,7 @@ mod xml;
 mod yaml_text;
 
 pub use discovery::{AddedField, Discovery, Observed, Observer, Revision};
+pub use columns::{Columnar, ColumnarError, ColumnarFormat, MAX_COLUMNAR_BYTES, Rows};
 pub use failure::{failure_row, failure_table};
 pub use filter::{
     ConditionConfig, EventFilterConfig, FilterAction, FilterConfig, FilterError, Filters, Operator, RawFilterConfig,

@@ -82,7 +82,7 @@ fn event(
     let payload = Payload { origin, bytes: bytes.clone(), received: PARSE_TIME, log_types, head: None };
     let mut processed = Processed::default();
     if schema.reads_lines() {
-        for item in Splitter::records(&payload, &StreamType::Lines) {
+        for item in Splitter::default().records(&payload, &StreamType::Lines) {
             match item {
                 Ok(record) => processor.process(record, &payload, PARSE_TIME, &mut processed),
                 Err(failure) => processed.failures.push(failure),

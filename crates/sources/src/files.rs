@@ -1,12 +1,14 @@
 //! What `uncia ingest` was pointed at: files, folders, standard input.
 //!
 //! A file is its own durable copy, known by its content: `blake3:<hex>` of its bytes as they are on disk. The same file under
-//! another name is the same origin, so ingesting a folder again adds only what is new.
+//! another name is the same origin, so ingesting a folder again adds only what is new. The identity must be known before
+//! the first record is, so a file that is too large to be held is read twice: to hash it, and to take it in. What cannot
+//! be read twice, a pipe, is put aside in a file without a name first.
 
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -176,23 +178,146 @@ impl FileInput {
         }
     }
 
-    /// The whole of it as a payload of a source, known by its content.
+    /// Reads it once: it is known by its content from then on. `spool` is a folder for what cannot be read twice.
+    pub fn at_rest(&self, spool: &Path) -> io::Result<AtRest> {
+        let held = |bytes: Vec<u8>| {
+            let key = key_of(&bytes);
+            AtRest { key, bytes: bytes.into(), body: None }
+        };
+        let begin = |reader: &mut dyn Read| -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0).min(HELD_BYTES));
+            reader.take(HELD_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        if self.kind == FileKind::File {
+            let mut file = File::open(&self.path)?;
+            let bytes = begin(&mut file)?;
+            return if bytes.len() <= HELD_BYTES { Ok(held(bytes)) } else { Body::of(file, 0).map(AtRest::of) };
+        }
+        let mut pipe = self.open()?;
+        let mut piece = begin(&mut pipe)?;
+        if piece.len() <= HELD_BYTES {
+            return Ok(held(piece));
+        }
+        std::fs::create_dir_all(spool)?;
+        let mut file = tempfile::tempfile_in(spool)?;
+        while !piece.is_empty() {
+            file.write_all(&piece)?;
+            piece.clear();
+            (&mut pipe).take(HELD_BYTES as u64).read_to_end(&mut piece)?;
+        }
+        Body::of(file, 0).map(AtRest::of)
+    }
+}
+
+/// Files up to this are held in memory.
+pub(crate) const HELD_BYTES: usize = 8 * 1024 * 1024;
+/// Read at once of a file that is not held.
+const BODY_BUFFER: usize = 256 * 1024;
+
+/// A file whose content is known.
+#[derive(Debug)]
+pub struct AtRest {
+    /// The origin key of its content.
+    pub key: Arc<str>,
+    bytes: Bytes,
+    /// Where its bytes are read from, if they are not held.
+    pub body: Option<Body>,
+}
+
+impl AtRest {
+    fn of(body: Body) -> Self {
+        Self { key: spelled(body.hash), bytes: Bytes::new(), body: Some(body) }
+    }
+
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.body.as_ref().map_or(self.bytes.len() as u64, |body| body.size)
+    }
+
+    /// As a payload of a source. It holds the bytes unless there is a body to read them from.
+    #[must_use]
     pub fn payload(
         &self,
         source: &SourceId,
         label: &Arc<str>,
+        place: Arc<str>,
         log_types: &[LogType],
         received: Timestamp,
-    ) -> io::Result<Payload> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-        self.open()?.read_to_end(&mut bytes)?;
-        let origin = Origin {
-            source: source.clone(),
-            source_label: label.clone(),
-            key: key_of(&bytes),
-            place: Some(self.place()),
-        };
-        Ok(Payload { origin, bytes: Bytes::from(bytes), received, log_types: log_types.to_vec(), head: None })
+    ) -> Payload {
+        let origin =
+            Origin { source: source.clone(), source_label: label.clone(), key: self.key.clone(), place: Some(place) };
+        Payload { origin, bytes: self.bytes.clone(), received, log_types: log_types.to_vec(), head: None }
+    }
+}
+
+/// The bytes of an open file from a place on, as they were when they were hashed.
+#[derive(Clone, Debug)]
+pub struct Body {
+    file: Arc<File>,
+    start: u64,
+    pub size: u64,
+    hash: blake3::Hash,
+}
+
+impl Body {
+    /// Hashes the file from `start` to the end it has now. What is appended later is not part of it.
+    pub(crate) fn of(file: File, start: u64) -> io::Result<Self> {
+        let size = file.metadata()?.len().saturating_sub(start);
+        let file = Arc::new(file);
+        let mut hasher = blake3::Hasher::new();
+        let mut reader =
+            io::BufReader::with_capacity(BODY_BUFFER, Region { file: file.clone(), at: start, left: size });
+        io::copy(&mut reader, &mut hasher)?;
+        Ok(Self { file, start, size, hash: hasher.finalize() })
+    }
+
+    /// The origin key of the bytes.
+    #[must_use]
+    pub fn key(&self) -> Arc<str> {
+        spelled(self.hash)
+    }
+
+    /// Reads the bytes; an error at the end if they are not what was hashed.
+    #[must_use]
+    pub fn reader(&self) -> Box<dyn Read + Send> {
+        let region = Region { file: self.file.clone(), at: self.start, left: self.size };
+        Box::new(Unchanged { region, hasher: blake3::Hasher::new(), expected: self.hash })
+    }
+}
+
+/// A part of a file, read without moving the file's own place.
+struct Region {
+    file: Arc<File>,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Region {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(out.len());
+        let count = self.file.read_at(&mut out[..wanted], self.at)?;
+        self.at += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// Hashes once more what is read, as it is what the records are made of.
+struct Unchanged {
+    region: Region,
+    hasher: blake3::Hasher,
+    expected: blake3::Hash,
+}
+
+impl Read for Unchanged {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.region.read(out)?;
+        self.hasher.update(&out[..count]);
+        if count == 0 && !out.is_empty() && self.hasher.finalize() != self.expected {
+            return Err(io::Error::other("the file was changed while it was read"));
+        }
+        Ok(count)
     }
 }
 
@@ -200,13 +325,6 @@ impl FileInput {
 #[must_use]
 pub fn key_of(content: &[u8]) -> Arc<str> {
     spelled(blake3::hash(content))
-}
-
-/// The origin key of a content that is read piece by piece.
-pub fn key_of_reader(reader: &mut dyn Read) -> io::Result<Arc<str>> {
-    let mut hasher = blake3::Hasher::new();
-    io::copy(reader, &mut hasher)?;
-    Ok(spelled(hasher.finalize()))
 }
 
 fn spelled(hash: blake3::Hash) -> Arc<str> {
@@ -279,12 +397,56 @@ mod tests {
         let path = folder.path().join("a.log");
         fs::write(&path, "one\n").unwrap();
         let (inputs, _) = discover(&[path]);
-        let label = Arc::from("Ingest");
-        let payload = inputs[0].payload(&"ingest".into(), &label, &[], Timestamp::from_micros(0)).unwrap();
+        let at_rest = inputs[0].at_rest(folder.path()).unwrap();
+        let payload =
+            at_rest.payload(&"ingest".into(), &"Ingest".into(), "a.log".into(), &[], Timestamp::from_micros(0));
         assert_eq!(payload.bytes, "one\n");
-        assert_eq!(payload.origin.key, key_of_reader(&mut &b"one\n"[..]).unwrap());
         assert_eq!(payload.origin.key, key_of(b"one\n"));
         assert_ne!(payload.origin.key, key_of(b"one"));
         assert_eq!(payload.origin.key.len(), "blake3:".len() + 64);
+    }
+
+    #[test]
+    fn large_files_are_read_on_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let content = "0123456789abcdef\n".repeat(HELD_BYTES / 17 + 1);
+        fs::write(&path, &content).unwrap();
+        let (inputs, _) = discover(std::slice::from_ref(&path));
+        let at_rest = inputs[0].at_rest(folder.path()).unwrap();
+        assert_eq!((&*at_rest.key, at_rest.size()), (&*key_of(content.as_bytes()), content.len() as u64));
+        let body = at_rest.body.unwrap();
+        let mut read = String::new();
+        body.reader().read_to_string(&mut read).unwrap();
+        assert!(read == content);
+
+        // What is appended is not part of it; what is changed is told.
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"more").unwrap();
+        assert_eq!(io::copy(&mut body.reader(), &mut io::sink()).unwrap(), content.len() as u64);
+        file.set_len(content.len() as u64 - 1).unwrap();
+        let error = io::copy(&mut body.reader(), &mut io::sink()).unwrap_err();
+        assert_eq!(error.to_string(), "the file was changed while it was read");
+    }
+
+    #[test]
+    fn pipes_are_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let content = "line\n".repeat(HELD_BYTES / 2);
+        let writer = std::thread::spawn({
+            let (path, content) = (path.clone(), content.clone());
+            move || fs::write(path, content).unwrap()
+        });
+        let (inputs, _) = discover(&[path]);
+        let spool = folder.path().join("spool");
+        let at_rest = inputs[0].at_rest(&spool).unwrap();
+        writer.join().unwrap();
+        assert_eq!(at_rest.key, key_of(content.as_bytes()));
+        let mut read = String::new();
+        at_rest.body.unwrap().reader().read_to_string(&mut read).unwrap();
+        assert!(read == content);
+        assert_eq!(fs::read_dir(spool).unwrap().count(), 0);
     }
 }

@@ -13,7 +13,7 @@ pub mod secret;
 pub mod stream;
 pub mod watch;
 
-pub use files::{FileInput, FileProblem, discover};
+pub use files::{AtRest, Body, FileInput, FileProblem, discover};
 pub use http::HttpSourceConfig;
 pub use intake::{Intake, IntakeError};
 pub use stream::StreamConfig;

@@ -42,7 +42,7 @@ pub(crate) async fn demo(config: Config, global: &Global, arguments: &cli::Demo)
     } else {
         let plan = ingest::Plan { paths: arguments.data.clone(), ..ingest::Plan::default() };
         let (inputs, _) = ingest::found_files(&plan.paths)?;
-        ingest::run(&walk, &config, &plan, inputs).await?
+        ingest::run(&walk, &config, &plan, inputs, product.dir().spool()).await?
     };
     let out = report(&product, &summary, &temporary.path, arguments).await?;
     write_out(out.as_bytes())?;
@@ -92,7 +92,7 @@ async fn walk_hour(walk: &Walk, hour: i64, events: &[StoryEvent], received: Time
         batcher.add(Input::new(payload, &StreamType::Lines, 0), &mut |batch| {
             batches.push(batch);
             true
-        });
+        })?;
     }
     batches.extend(batcher.flush());
     let (sender, receiver) = mpsc::channel(batches.len().max(1));

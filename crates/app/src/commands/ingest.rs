@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use uncia_model::{LogType, SourceId, SystemClock};
+use uncia_document::Timestamp;
+use uncia_model::{LogType, Payload, SourceId, SystemClock};
 use uncia_pipeline::batch::RawBatch;
 use uncia_pipeline::{BatchLimits, Batcher, Input, Summary, Walk};
-use uncia_processing::{StreamType, StreamTypeError};
+use uncia_processing::{Records, StreamType, StreamTypeError};
 use uncia_sources::FileInput;
 
 use crate::cli;
@@ -20,7 +21,7 @@ use crate::config::Config;
 use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::output::{Format, Rows, write_out};
-use crate::product::{Product, Purpose};
+use crate::product::{self, Product, Purpose};
 
 /// What to take in, and as what.
 #[derive(Clone)]
@@ -58,7 +59,7 @@ pub(crate) async fn ingest(config: Config, root: &Path, arguments: &cli::Ingest,
     let content = content::detections(&config, &arguments.detections)?;
     let notice = |text: String| eprintln!("uncia: {text}");
     let walk = product.walk(&config, &content, Arc::new(SystemClock), &notice).await?;
-    let summary = run(&walk, &config, &plan, inputs)
+    let summary = run(&walk, &config, &plan, inputs, product.dir().spool())
         .await
         .context("stopped; nothing is lost: what was committed stays, and the same command goes on from there")?;
     if format == Format::Table {
@@ -91,8 +92,33 @@ pub(crate) fn found_files(paths: &[PathBuf]) -> Result<(Vec<FileInput>, bool)> {
     Ok((inputs, problems.iter().any(uncia_sources::FileProblem::is_error)))
 }
 
+/// A file's payload and records, for commands that look at logs without taking them in.
+pub(crate) fn records_of(
+    input: &FileInput,
+    source: &SourceId,
+    log_types: &[LogType],
+    stream: &StreamType,
+    now: Timestamp,
+) -> Result<(Payload, Records)> {
+    let at_rest =
+        input.at_rest(&std::env::temp_dir()).with_context(|| format!("cannot read {}", input.place()))?;
+    let payload = at_rest.payload(source, &source.as_str().into(), input.place(), log_types, now);
+    let splitter = product::splitter();
+    let records = match &at_rest.body {
+        Some(body) => splitter.read(&payload, body.reader(), Some(body.size), stream),
+        None => splitter.records(&payload, stream),
+    };
+    Ok((payload, records))
+}
+
 /// Takes the files through the walk, with a progress bar for people.
-pub(crate) async fn run(walk: &Walk, config: &Config, plan: &Plan, inputs: Vec<FileInput>) -> Result<Summary> {
+pub(crate) async fn run(
+    walk: &Walk,
+    config: &Config,
+    plan: &Plan,
+    inputs: Vec<FileInput>,
+    spool: PathBuf,
+) -> Result<Summary> {
     let limits = BatchLimits { bytes: config.batch.max_bytes, records: config.batch.max_records };
     let bar = progress_bar(&inputs);
     let (sender, receiver) = mpsc::channel::<RawBatch>(1);
@@ -100,23 +126,25 @@ pub(crate) async fn run(walk: &Walk, config: &Config, plan: &Plan, inputs: Vec<F
         let (handle, store, plan, bar) = (Handle::current(), walk.store().clone(), plan.clone(), bar.clone());
         let received = walk.clock().now();
         tokio::task::spawn_blocking(move || -> Result<u64> {
-            let mut batcher = Batcher::new(limits);
+            let mut batcher = Batcher::new(limits).splitting(product::splitter());
             let label: Arc<str> = plan.source.as_str().into();
             let mut done_before = 0;
             for input in inputs {
                 bar.set_message(input.place().to_string());
-                let payload = input
-                    .payload(&plan.source, &label, &plan.log_types, received)
-                    .with_context(|| format!("cannot read {}", input.place()))?;
-                let size = payload.bytes.len() as u64;
-                let progress = handle.block_on(store.progress(&plan.source, &payload.origin.key))?;
+                let place = input.place();
+                let unreadable = || format!("cannot read {place}");
+                let at_rest = input.at_rest(&spool).with_context(unreadable)?;
+                let payload = at_rest.payload(&plan.source, &label, place.clone(), &plan.log_types, received);
+                let progress = handle.block_on(store.progress(&plan.source, &at_rest.key))?;
                 if progress.as_ref().is_some_and(|progress| progress.complete) {
                     done_before += 1;
-                    bar.inc(size);
+                    bar.inc(at_rest.size());
                     continue;
                 }
-                let input = Input::new(payload, &plan.stream, progress.map_or(0, |progress| progress.records));
-                if !batcher.add(input, &mut |batch| sender.blocking_send(batch).is_ok()) {
+                let records_done = progress.map_or(0, |progress| progress.records);
+                let size = at_rest.size();
+                let input = Input::new(payload, &plan.stream, records_done).reading(at_rest.body);
+                if !batcher.add(input, &mut |batch| sender.blocking_send(batch).is_ok()).with_context(unreadable)? {
                     return Ok(done_before);
                 }
                 bar.inc(size);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use uncia_document::Interner;
 use uncia_model::{Clock as _, ColumnType, LogType, SystemClock};
-use uncia_processing::{Processed, Processor, Splitter};
+use uncia_processing::{Processed, Processor};
 
 use crate::cli;
 use crate::commands::ingest::{self, Plan};
@@ -71,9 +71,9 @@ pub(crate) fn parse(config: &Config, logs: &cli::Logs) -> Result<Exit> {
     let now = SystemClock.now();
     let (inputs, unread) = ingest::found_files(&paths)?;
     for input in inputs {
-        let payload = input.payload(&source, &source.as_str().into(), &log_types, now)?;
+        let (payload, mut records) = ingest::records_of(&input, &source, &log_types, &stream, now)?;
         let mut processed = Processed::default();
-        for record in Splitter::records(&payload, &stream) {
+        for record in records.by_ref() {
             match record {
                 Ok(record) => processor.process(record, &payload, now, &mut processed),
                 Err(failure) => processed.failures.push(failure),
@@ -88,6 +88,9 @@ pub(crate) fn parse(config: &Config, logs: &cli::Logs) -> Result<Exit> {
                 exit = Exit::Failed;
                 eprintln!("{}, record {}: {}", input.place(), failure.ordinal, failure.message);
             }
+        }
+        if let Some(error) = records.take_error() {
+            return Err(error).with_context(|| format!("cannot read {}", input.place()));
         }
     }
     Ok(if unread { Exit::Failed } else { exit })

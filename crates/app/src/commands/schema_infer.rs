@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use uncia_document::{Interner, Parser};
 use uncia_model::{Clock as _, LogType, Payload, SourceId, SystemClock};
-use uncia_processing::{Inference, Processed, Processor, RowFormat, SchemaSet, Splitter, StreamType};
+use uncia_processing::{Inference, Processed, Processor, Records, RowFormat, SchemaSet, StreamType};
 use uncia_sources::FileInput;
 
 use crate::cli;
@@ -45,17 +45,15 @@ struct Samples {
 }
 
 impl Samples {
-    fn payload(&self, input: &FileInput, log_types: &[LogType]) -> Result<Payload> {
-        let source = SourceId::from("infer");
-        let payload = input.payload(&source, &"infer".into(), log_types, SystemClock.now());
-        payload.with_context(|| format!("cannot read {}", input.place()))
+    fn records(&self, input: &FileInput, log_types: &[LogType], stream: &StreamType) -> Result<(Payload, Records)> {
+        ingest::records_of(input, &SourceId::from("infer"), log_types, stream, SystemClock.now())
     }
 
     /// How rows are cut, if the first file is one of rows: its first line is then no object but a list of names.
     fn row_format(&self) -> Result<Option<RowFormat>> {
         let Some(first) = self.inputs.first() else { return Ok(None) };
-        let payload = self.payload(first, &[])?;
-        let line = Splitter::records(&payload, &StreamType::Lines).next();
+        let (_, mut lines) = self.records(first, &[], &StreamType::Lines)?;
+        let line = lines.next();
         Ok(line.and_then(Result::ok).and_then(|line| RowFormat::of_header(&line.bytes)))
     }
 
@@ -65,9 +63,9 @@ impl Samples {
         let mut parser = Parser::new(Interner::new());
         let mut odd = Odd::default();
         for input in &self.inputs {
-            let payload = self.payload(input, &[])?;
             let stream = if rows.is_some() { &StreamType::Lines } else { &self.stream };
-            for record in Splitter::records(&payload, stream) {
+            let (_, mut records) = self.records(input, &[], stream)?;
+            for record in records.by_ref() {
                 let record = match record {
                     Ok(record) => record,
                     Err(failure) => {
@@ -88,6 +86,9 @@ impl Samples {
                     },
                 }
             }
+            if let Some(error) = records.take_error() {
+                return Err(error).with_context(|| format!("cannot read {}", input.place()));
+            }
         }
         Ok((inference, odd.count))
     }
@@ -98,8 +99,8 @@ impl Samples {
         let mut odd = Odd::default();
         let mut processed = Processed::default();
         for input in &self.inputs {
-            let payload = self.payload(input, &[])?;
-            for record in Splitter::records(&payload, &self.stream).flatten() {
+            let (payload, records) = self.records(input, &[], &self.stream)?;
+            for record in records.flatten() {
                 processor.process(record, &payload, payload.received, &mut processed);
                 processed.events.clear();
                 for failure in processed.failures.drain(..) {

@@ -21,7 +21,7 @@ use crate::cli;
 use crate::config::Config;
 use crate::content;
 use crate::exit::{Exit, ExitError};
-use crate::product::{Product, Purpose, check, destinations};
+use crate::product::{self, Product, Purpose, check, destinations};
 
 /// How often unneeded files are removed, and how old they must be: longer than any query or commit takes.
 const VACUUM_EVERY: Duration = Duration::from_secs(600);
@@ -71,6 +71,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
         wal: wal.clone(),
         sources: known_sources(&config),
         limits: BatchLimits { bytes: config.batch.max_bytes, records: config.batch.max_records },
+        splitter: product::splitter(),
         max_wait: Duration::from_millis(config.batch.max_wait_ms),
         watched: config.sources.watch.clone(),
     });

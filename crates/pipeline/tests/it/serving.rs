@@ -45,6 +45,7 @@ impl Ground {
             wal: wal.clone(),
             sources: HashMap::new(),
             limits: BatchLimits { bytes: 1 << 20, records: 7 },
+            splitter: uncia_processing::Splitter::default(),
             max_wait: Duration::from_millis(1),
             watched: Vec::new(),
         };

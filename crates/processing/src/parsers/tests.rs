@@ -48,7 +48,7 @@ fn payload(text: &[u8]) -> Payload {
 }
 
 fn records(payload: &Payload) -> Vec<Record> {
-    Splitter::records(payload, &StreamType::Lines).filter_map(Result::ok).collect()
+    Splitter::default().records(payload, &StreamType::Lines).filter_map(Result::ok).collect()
 }
 
 /// What became of each line: the event's own fields, the failure's message after `!`, or nothing.

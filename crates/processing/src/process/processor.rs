@@ -283,6 +283,7 @@ impl Attempt<'_> {
             document.rewind(mark);
             return Err(mismatch);
         }
+        let header = self.record.header.as_deref().and_then(|text| work.parser.parse(text.as_bytes()).ok());
         let facts = Facts {
             log_type: &plan.log_type,
             revision: plan.revision,
@@ -290,6 +291,7 @@ impl Attempt<'_> {
             event_time: time,
             parse_time: self.parse_time,
             origin: &self.payload.origin,
+            header: header.map(|parsed| document.import(parsed.root())),
         };
         let own = work.scratch.members.len();
         self.keys.append(document, &mut work.scratch, &facts);

@@ -6,7 +6,7 @@ use uncia_model::{LogType, Origin, RowId, fields};
 use crate::indicators::Indicators;
 
 /// The fields before the indicators, in their order.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     fields::LOG_TYPE,
     fields::ROW_ID,
     fields::EVENT_TIME,
@@ -15,6 +15,7 @@ const NAMES: [&str; 8] = [
     fields::SOURCE_ID,
     fields::SOURCE_LABEL,
     fields::SOURCE_FILE,
+    fields::HEADER,
 ];
 /// The key within `p_source_file`.
 const PATH: &str = "path";
@@ -36,6 +37,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) event_time: Timestamp,
     pub(crate) parse_time: Timestamp,
     pub(crate) origin: &'a Origin,
+    /// Belongs to the row's document.
+    pub(crate) header: Option<Value>,
 }
 
 impl StandardKeys {
@@ -68,6 +71,7 @@ impl StandardKeys {
             Some(document.push_string(facts.origin.source.as_str())),
             Some(document.push_string(&facts.origin.source_label)),
             source_file,
+            facts.header,
         ];
         let mut at = 0;
         for (place, value) in values.into_iter().enumerate() {

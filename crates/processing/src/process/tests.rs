@@ -144,6 +144,49 @@ fields:
 }
 
 #[test]
+fn the_envelope_becomes_the_header() {
+    let mut processor = processor(&[&schema("")]);
+    let origin = Origin { source: "s".into(), source_label: "s".into(), key: "k".into(), place: None };
+    let bytes = Bytes::from_static(br#"{"id":"1","p_header":"mine"}"#);
+    let payload = Payload {
+        origin,
+        bytes: bytes.clone(),
+        received: Timestamp::from_micros(0),
+        log_types: Vec::new(),
+        head: None,
+    };
+    let header = Some(r#"{"logGroup":"g","subscriptionFilters":["f"]}"#.into());
+    let mut out = Processed::default();
+    processor.process(Record { header, ..Record::alone(0, bytes) }, &payload, Timestamp::from_micros(0), &mut out);
+    let event = out.events[0].document.to_json();
+    assert!(
+        event.contains(r#""p_header":{"logGroup":"g","subscriptionFilters":["f"]},"#)
+            || event.ends_with(r#""p_header":{"logGroup":"g","subscriptionFilters":["f"]}}"#),
+        "{event}"
+    );
+    assert!(event.contains(r#""_p_header":"mine""#), "{event}");
+}
+
+/// What a stream may hold and a double cannot: from the file's bytes to the event's JSON.
+#[test]
+fn literals_survive_from_stream_to_event() {
+    let mut processor = processor(&[&schema("  - {name: j, type: json}\n  - {name: s, type: string}\n")]);
+    let line = r#"{"id":12345678901234567890,"j":{"n":1e400,"big":[98765432109876543210,-0.0]},"s":1e400,"x":{"y":0.10},"s":2e500,"u":"\ud800|\ud83d\ude00"}"#;
+    let expected = r#"{"id":"12345678901234567890","j":{"n":1e400,"big":[98765432109876543210,-0.0]},"s":"2e500","x":{"y":0.10},"u":"�|😀"}"#;
+    let array = format!("[{line}]");
+    let subscription = serde_json::json!({"messageType": "DATA_MESSAGE", "logEvents": [{"message": line}]}).to_string();
+    for (stream, text) in [("lines", line), ("json", line), ("json_array", &*array), ("auto", &*subscription)] {
+        let origin = Origin { source: "s".into(), source_label: "s".into(), key: "k".into(), place: None };
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let payload = Payload { origin, bytes, received: Timestamp::from_micros(0), log_types: Vec::new(), head: None };
+        let records: Vec<_> = crate::Splitter::default().records(&payload, &stream.parse().unwrap()).collect();
+        assert_eq!(records.len(), 1);
+        let record = String::from_utf8(records[0].as_ref().unwrap().bytes.to_vec()).unwrap();
+        assert_eq!(own(&mut processor, &record), expected, "{stream}");
+    }
+}
+
+#[test]
 fn event_time_goes_by_schema_order() {
     let mut processor = processor(&[&schema(
         "  - {name: first, type: timestamp, timeFormat: unix, isEventTime: true}\n  - {name: second, type: timestamp, timeFormat: unix, isEventTime: true}\n",

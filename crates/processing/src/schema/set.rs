@@ -213,7 +213,7 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         let schema = set.get(&"Acme.Audit".into()).unwrap();
         let columns = &schema.table_schema().columns;
-        assert_eq!(columns.len(), 2 + 9 + 15 + 1);
+        assert_eq!(columns.len(), 2 + 10 + 15 + 1);
         assert_eq!(columns[0].name, "at_sign_time");
         assert_eq!(columns[0].doc.as_deref(), Some("When. `@time` in the record."));
         let ColumnType::Struct(fields) = &columns[1].kind else { panic!() };

@@ -44,6 +44,7 @@ pub fn standard_columns() -> Vec<Column> {
         column(fields::SOURCE_ID, ColumnType::String, false, "The source it came from."),
         column(fields::SOURCE_LABEL, ColumnType::String, false, "The source's name when it was parsed."),
         column(fields::SOURCE_FILE, ColumnType::Json, false, "Where in the source it came from."),
+        column(fields::HEADER, ColumnType::Json, false, "What the record's envelope said of it."),
     ];
     columns.push(column(fields::UDM, ColumnType::Json, false, "Core fields, which mean the same in every log type."));
     let list = || ColumnType::List(Box::new(ColumnType::String));

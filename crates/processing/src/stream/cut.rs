@@ -5,6 +5,7 @@ use std::ops::Range;
 use uncia_model::FailureReason;
 
 use super::array::ArrayCutter;
+use super::elements::ElementCutter;
 use super::lines::LineCutter;
 use super::values::ValueCutter;
 
@@ -27,6 +28,7 @@ pub(super) enum Cutter {
     Lines(LineCutter),
     Values(ValueCutter),
     Array(ArrayCutter),
+    Elements(ElementCutter),
 }
 
 impl Cutter {
@@ -36,6 +38,7 @@ impl Cutter {
             Self::Lines(cutter) => cutter.next(window, is_last),
             Self::Values(cutter) => cutter.next(window, is_last),
             Self::Array(cutter) => cutter.next(window, is_last),
+            Self::Elements(cutter) => cutter.next(window, is_last),
         }
     }
 
@@ -45,6 +48,15 @@ impl Cutter {
             Self::Lines(cutter) => cutter.forget(count),
             Self::Values(cutter) => cutter.forget(count),
             Self::Array(cutter) => cutter.forget(count),
+            Self::Elements(cutter) => cutter.forget(count),
+        }
+    }
+
+    /// How many of the `held` bytes of the record in work are not needed to find its end.
+    pub(super) fn droppable(&self, held: usize) -> usize {
+        match self {
+            Self::Elements(cutter) => cutter.droppable(held),
+            Self::Lines(_) | Self::Values(_) | Self::Array(_) => held,
         }
     }
 
@@ -54,6 +66,7 @@ impl Cutter {
             Self::Lines(_) => true,
             Self::Values(cutter) => cutter.is_in_record(),
             Self::Array(cutter) => cutter.is_in_record(),
+            Self::Elements(cutter) => cutter.is_in_record(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The records of a payload, one at a time.
 
+use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,28 +11,60 @@ use uncia_model::{Failure, FailureReason, Head, Origin, Payload, Record};
 
 use super::array::ArrayCutter;
 use super::cut::{Cut, Cutter};
-use super::feed::Feed;
+use super::elements::{ElementCutter, Root, infer_root};
+use super::feed::{Feed, Trouble};
 use super::lines::LineCutter;
 use super::sniff::{SNIFF_BYTES, infer};
 use super::stream_type::StreamType;
+use super::subscription::Opener;
 use super::values::ValueCutter;
+use crate::columns::Columnar;
 use crate::failure::failure_of;
+use crate::xml;
 
 /// Of an oversized record this much is held, and kept as its blob; of what is longer still, the rest is only counted.
-const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+const MAX_KEPT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Bytes to records.
-pub struct Splitter;
+#[derive(Clone, Default)]
+pub struct Splitter {
+    columnar: Option<Arc<dyn Columnar>>,
+}
 
 impl Splitter {
+    /// One that opens files of columns with this.
+    #[must_use]
+    pub fn with_columnar(columnar: Arc<dyn Columnar>) -> Self {
+        Self { columnar: Some(columnar) }
+    }
+
     /// The records of a payload, lazily. What is wrong with the stream comes as failures: good records before it are
-    /// kept, and of a record beyond [`MAX_EVENT_BYTES`] the failure's payload is the whole (up to 64 MiB), to be kept
+    /// kept, and of a record beyond [`MAX_EVENT_BYTES`] the failure's payload is the whole (up to 32 MiB), to be kept
     /// as the blob it names. Records that are no UTF-8 are the processor's to refuse.
     #[must_use]
-    pub fn records(payload: &Payload, stream: &StreamType) -> Records {
-        let mut records = Records::new(payload.origin.clone(), payload.received, Feed::of(&payload.bytes), stream);
-        records.earlier_head = payload.head.clone();
-        records
+    pub fn records(&self, payload: &Payload, stream: &StreamType) -> Records {
+        let feed = Feed::in_memory(&payload.bytes, self.columnar.clone());
+        Records {
+            earlier_head: payload.head.clone(),
+            ..Records::new(payload.origin.clone(), payload.received, feed, stream)
+        }
+    }
+
+    /// The same for bytes that are read on the way, however many they are; the payload's own are not looked at. `size`
+    /// is how many they are, where that is known.
+    #[must_use]
+    pub fn read(
+        &self,
+        payload: &Payload,
+        reader: Box<dyn Read + Send>,
+        size: Option<u64>,
+        stream: &StreamType,
+    ) -> Records {
+        let feed = Feed::from_outside(reader, size, self.columnar.clone());
+        Records {
+            earlier_head: payload.head.clone(),
+            ..Records::new(payload.origin.clone(), payload.received, feed, stream)
+        }
     }
 }
 
@@ -42,6 +76,7 @@ pub struct Records {
     stream: StreamType,
     /// Chosen once the first bytes are there.
     cutter: Option<Cutter>,
+    shape: Shape,
     window: Bytes,
     at: usize,
     /// Bytes of the stream before the window.
@@ -51,11 +86,24 @@ pub struct Records {
     complaint: Option<String>,
     /// The first part of a record that is too long to be held, and its bytes dropped so far.
     oversized: Option<(Bytes, u64)>,
+    /// Found, and not given out yet.
+    pending: VecDeque<Result<Record, Failure>>,
     ordinal: u64,
     is_done: bool,
+    broken: Option<io::Error>,
     /// The file's first lines, if the payload is a later part of it.
     earlier_head: Option<Bytes>,
     head: Option<Arc<Head>>,
+}
+
+/// What is made of what was cut.
+enum Shape {
+    /// It is the record.
+    Record,
+    /// Its messages are the records.
+    Subscription(Box<Opener>),
+    /// The record is its JSON.
+    Element,
 }
 
 impl Records {
@@ -66,17 +114,26 @@ impl Records {
             feed,
             stream: stream.clone(),
             cutter: None,
+            shape: Shape::Record,
             window: Bytes::new(),
             at: 0,
             before: 0,
             is_ended: false,
             complaint: None,
             oversized: None,
+            pending: VecDeque::new(),
             ordinal: 0,
             is_done: false,
+            broken: None,
             earlier_head: None,
             head: None,
         }
+    }
+
+    /// After the last record: the error that ended the reading before the end. The records so far are good, and reading
+    /// again gives the same ones and the others.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.broken.take()
     }
 
     /// Gets more bytes behind what is left of the window.
@@ -90,17 +147,31 @@ impl Records {
         } else {
             self.is_ended = true;
         }
-        if filled.error.is_some() {
-            self.complaint = filled.error;
-            self.is_ended = true;
+        match filled.trouble {
+            None => {}
+            Some(trouble) => self.trouble(trouble),
         }
     }
 
-    /// Looks at the first bytes and chooses the cutter.
-    #[expect(clippy::result_large_err, reason = "a failure is a value that travels on, and it is rare")]
-    fn begin(&mut self) -> Result<Cutter, Failure> {
+    fn trouble(&mut self, trouble: Trouble) {
+        self.is_ended = true;
+        match trouble {
+            Trouble::Content(complaint) => self.complaint = Some(complaint),
+            Trouble::Reading(error) => {
+                self.broken = Some(error);
+                self.is_done = true;
+            }
+        }
+    }
+
+    /// Looks at the first bytes and chooses the cutter. None if they are no text; then the stream has ended.
+    fn begin(&mut self) -> Option<Cutter> {
         while !self.is_ended && self.window.len() < SNIFF_BYTES {
             self.fill();
+        }
+        if self.feed.is_rows() {
+            (self.shape, self.head) = (Shape::Record, None);
+            return Some(Cutter::Lines(LineCutter::default()));
         }
         if self.window.starts_with(b"\xef\xbb\xbf") {
             self.at = 3;
@@ -109,20 +180,30 @@ impl Records {
         let first_line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
         if let Some(at) = memchr::memchr(0, first_line) {
             let message = format!("binary data: a NUL byte at byte {} of the stream", self.at + at);
-            return Err(self.fail(FailureReason::InvalidUtf8, message));
+            self.fail(FailureReason::InvalidUtf8, &message);
+            return None;
         }
         let stream = match &self.stream {
             StreamType::Auto => infer(head, self.is_ended && head.len() == self.window.len() - self.at),
             stream => stream.clone(),
         };
-        if matches!(stream, StreamType::Lines | StreamType::Auto) {
-            self.head = self.head_of_lines().map(Arc::new);
-        }
-        Ok(match stream {
-            StreamType::Json => Cutter::Values(ValueCutter::default()),
-            StreamType::JsonArray { path } => Cutter::Array(ArrayCutter::new(path)),
-            StreamType::Lines | StreamType::Auto => Cutter::Lines(LineCutter::default()),
-        })
+        let is_lines = matches!(stream, StreamType::Lines | StreamType::Auto);
+        self.head = if is_lines { self.head_of_lines().map(Arc::new) } else { None };
+        let (cutter, shape) = match stream {
+            StreamType::Json => (Cutter::Values(ValueCutter::default()), Shape::Record),
+            StreamType::JsonArray { path } => (Cutter::Array(ArrayCutter::new(path)), Shape::Record),
+            StreamType::CloudWatchLogs { retain_envelope_fields } => {
+                let opener = Box::new(Opener::new(retain_envelope_fields));
+                (Cutter::Values(ValueCutter::default()), Shape::Subscription(opener))
+            }
+            StreamType::Xml { root } => {
+                let root = root.map_or_else(|| infer_root(head), Root::Named);
+                (Cutter::Elements(ElementCutter::new(root)), Shape::Element)
+            }
+            StreamType::Lines | StreamType::Auto => (Cutter::Lines(LineCutter::default()), Shape::Record),
+        };
+        self.shape = shape;
+        Some(cutter)
     }
 
     /// The stream's first whole lines, as far as the first window goes. They are copied, so as not to hold the window.
@@ -138,42 +219,142 @@ impl Records {
     }
 
     /// The stream ends with a failure, which shows what is left of it.
-    fn fail(&mut self, reason: FailureReason, message: String) -> Failure {
-        self.is_done = true;
+    fn fail(&mut self, reason: FailureReason, message: &str) {
         let left = self.window.slice(self.at..);
         let (shown, dropped) = self.oversized.take().unwrap_or((left.clone(), 0));
+        let message = match self.feed.stream_name() {
+            Some(name) => format!("{name}: {message}"),
+            None => message.to_owned(),
+        };
         let mut failure = failure_of(reason, message, &self.origin, self.ordinal, self.received, shown);
         failure.size = dropped + left.len() as u64;
-        failure
+        self.ordinal += 1;
+        self.pending.push_back(Err(failure));
+        self.end();
     }
 
-    #[expect(clippy::result_large_err, reason = "a failure is a value that travels on, and it is rare")]
-    fn record(&mut self, start: usize, end: usize) -> Result<Record, Failure> {
+    /// Goes on to the next stream of the payload, if there is one.
+    fn end(&mut self) {
+        self.cutter = None;
+        self.window = Bytes::new();
+        (self.at, self.before) = (0, 0);
+        self.is_ended = false;
+        self.complaint = None;
+        match self.feed.next_stream() {
+            Ok(true) => {}
+            Ok(false) => self.is_done = true,
+            Err(Trouble::Content(message)) => self.fail(FailureReason::DecompressError, &message),
+            Err(trouble @ Trouble::Reading(_)) => self.trouble(trouble),
+        }
+    }
+
+    /// What was cut becomes records or failures.
+    fn take(&mut self, start: usize, end: usize) {
         let bytes = self.window.slice(start..end);
-        let ordinal = self.ordinal;
-        self.ordinal += 1;
-        let (kept, size) = match self.oversized.take() {
-            Some((kept, dropped)) => (kept, dropped + bytes.len() as u64),
-            None if bytes.len() > MAX_EVENT_BYTES => (bytes.clone(), bytes.len() as u64),
-            None => return Ok(Record { ordinal, bytes, head: self.head.clone() }),
+        let limit = match &self.shape {
+            Shape::Record | Shape::Element => MAX_EVENT_BYTES,
+            Shape::Subscription(_) => MAX_KEPT_BYTES,
         };
+        let oversized = self.oversized.take();
+        if oversized.is_some() || bytes.len() > limit {
+            let (kept, dropped) = oversized.unwrap_or((bytes.clone(), 0));
+            let size = dropped + if dropped > 0 { bytes.len() as u64 } else { kept.len() as u64 };
+            return self.refuse_oversized(kept, size);
+        }
+        match &mut self.shape {
+            Shape::Record => self.push(bytes, None),
+            Shape::Element => match xml::to_json(&bytes) {
+                Ok(json) if json.len() > MAX_EVENT_BYTES => self.refuse_oversized(json.into(), 0),
+                Ok(json) => self.push(json.into(), None),
+                Err(error) => self.refuse(bytes, error.to_string()),
+            },
+            Shape::Subscription(opener) => match opener.open(&bytes) {
+                Ok(opened) => {
+                    for message in opened.messages {
+                        self.push(message, opened.header.clone());
+                    }
+                }
+                Err(message) => self.refuse(bytes, message),
+            },
+        }
+    }
+
+    fn push(&mut self, bytes: Bytes, header: Option<Arc<str>>) {
+        self.pending.push_back(Ok(Record { ordinal: self.ordinal, bytes, head: self.head.clone(), header }));
+        self.ordinal += 1;
+    }
+
+    /// One thing in the stream is not what it should be; what is behind it may be.
+    fn refuse(&mut self, bytes: Bytes, message: String) {
+        let reason = FailureReason::EnvelopeError;
+        let failure = failure_of(reason, message, &self.origin, self.ordinal, self.received, bytes);
+        self.ordinal += 1;
+        self.pending.push_back(Err(failure));
+    }
+
+    fn refuse_oversized(&mut self, kept: Bytes, size: u64) {
+        let size = size.max(kept.len() as u64);
         let message = format!("the record has {size} bytes; the limit is {MAX_EVENT_BYTES}");
-        let mut failure = failure_of(FailureReason::TooLarge, message, &self.origin, ordinal, self.received, kept);
+        let reason = FailureReason::TooLarge;
+        let mut failure = failure_of(reason, message, &self.origin, self.ordinal, self.received, kept);
+        self.ordinal += 1;
         failure.size = size;
         failure.blob = Some(failure.row_id.to_string());
-        Err(failure)
+        self.pending.push_back(Err(failure));
     }
 
     /// A record so long that its bytes are dropped as they come.
     fn drop_oversized(&mut self, cutter: &mut Cutter) {
         let window = self.window.slice(self.at..);
-        let dropped = window.len();
+        let dropped = cutter.droppable(window.len());
         cutter.forget(dropped);
         match &mut self.oversized {
             Some((_, count)) => *count += dropped as u64,
-            None => self.oversized = Some((window, dropped as u64)),
+            None => self.oversized = Some((window.slice(..dropped), dropped as u64)),
         }
-        self.at = self.window.len();
+        self.at += dropped;
+    }
+
+    /// One step: a cut, or more bytes to cut.
+    fn step(&mut self) {
+        let mut cutter = match self.cutter.take() {
+            Some(cutter) => cutter,
+            None => match self.begin() {
+                Some(cutter) if !self.is_done => cutter,
+                _ => return,
+            },
+        };
+        // After a failed feed nothing is the last: what is unfinished belongs to the failure.
+        let is_last = self.is_ended && self.complaint.is_none();
+        match cutter.next(&self.window[self.at..], is_last) {
+            Cut::Record { range, consumed } => {
+                let (start, end) = (self.at + range.start, self.at + range.end);
+                self.at += consumed;
+                self.cutter = Some(cutter);
+                self.take(start, end);
+            }
+            Cut::End => self.end(),
+            Cut::Broken { at, reason, message } => {
+                let place = self.before + (self.at + at) as u64;
+                self.fail(reason, &format!("{message}, at byte {place}"));
+            }
+            Cut::More { consumed } => {
+                self.at += consumed;
+                if let Some(complaint) = self.complaint.take() {
+                    return self.fail(FailureReason::DecompressError, &complaint);
+                }
+                let held = self.window.len() - self.at;
+                if held > MAX_KEPT_BYTES || (self.oversized.is_some() && held > MAX_EVENT_BYTES) {
+                    if !cutter.is_in_record() {
+                        let message = format!("more than {MAX_KEPT_BYTES} bytes of envelope before a record");
+                        return self.fail(FailureReason::EnvelopeError, &message);
+                    }
+                    self.drop_oversized(&mut cutter);
+                }
+                self.cutter = Some(cutter);
+                self.fill();
+            }
+        }
     }
 }
 
@@ -189,50 +370,14 @@ impl Iterator for Records {
     type Item = Result<Record, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_done {
-            return None;
-        }
-        let mut cutter = match self.cutter.take() {
-            Some(cutter) => cutter,
-            None => match self.begin() {
-                Ok(cutter) => cutter,
-                Err(failure) => return Some(Err(failure)),
-            },
-        };
         loop {
-            // After a failed feed nothing is the last: what is unfinished belongs to the failure.
-            let is_last = self.is_ended && self.complaint.is_none();
-            match cutter.next(&self.window[self.at..], is_last) {
-                Cut::Record { range, consumed } => {
-                    let (start, end) = (self.at + range.start, self.at + range.end);
-                    self.at += consumed;
-                    self.cutter = Some(cutter);
-                    return Some(self.record(start, end));
-                }
-                Cut::End => {
-                    self.is_done = true;
-                    return None;
-                }
-                Cut::Broken { at, reason, message } => {
-                    let place = self.before + (self.at + at) as u64;
-                    return Some(Err(self.fail(reason, format!("{message}, at byte {place}"))));
-                }
-                Cut::More { consumed } => {
-                    self.at += consumed;
-                    if let Some(complaint) = self.complaint.take() {
-                        return Some(Err(self.fail(FailureReason::DecompressError, complaint)));
-                    }
-                    let held = self.window.len() - self.at;
-                    if held > MAX_KEPT_BYTES || (self.oversized.is_some() && held > MAX_EVENT_BYTES) {
-                        if !cutter.is_in_record() {
-                            let message = format!("more than {MAX_KEPT_BYTES} bytes of envelope before a record");
-                            return Some(Err(self.fail(FailureReason::EnvelopeError, message)));
-                        }
-                        self.drop_oversized(&mut cutter);
-                    }
-                    self.fill();
-                }
+            if let Some(item) = self.pending.pop_front() {
+                return Some(item);
             }
+            if self.is_done {
+                return None;
+            }
+            self.step();
         }
     }
 }

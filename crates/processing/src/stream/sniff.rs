@@ -23,11 +23,18 @@ pub(super) fn infer(head: &[u8], is_whole: bool) -> StreamType {
             _ => StreamType::Lines,
         },
         Some(b'{') => infer_object(&head[start..], is_whole),
+        // A digit there is a syslog priority.
+        Some(b'<') if matches!(head.get(start + 1), Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'?' | b'!')) => {
+            StreamType::Xml { root: None }
+        }
         _ => StreamType::Lines,
     }
 }
 
 fn infer_object(head: &[u8], is_whole: bool) -> StreamType {
+    if is_subscription(head) {
+        return StreamType::CloudWatchLogs { retain_envelope_fields: false };
+    }
     if let Some(envelope) = envelope(head) {
         return StreamType::JsonArray { path: vec![envelope.to_owned()] };
     }
@@ -59,6 +66,47 @@ fn has_line_end_in_string(value: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Whether the object is a CloudWatch Logs subscription document: it says its kind, and has an array of log events.
+fn is_subscription(head: &[u8]) -> bool {
+    let mut has_kind = false;
+    for (key, value) in (Members { text: head, at: 1 }) {
+        has_kind |= key == b"messageType" && value.starts_with(b"\"");
+        if key == b"logEvents" && value.starts_with(b"[") {
+            return has_kind;
+        }
+    }
+    false
+}
+
+/// The members of the object that begins a text, as far as they can be seen; a value is the text from its start.
+struct Members<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut at = skip_blank(self.text, self.at);
+        if self.text.get(at) == Some(&b',') {
+            at = skip_blank(self.text, at + 1);
+        }
+        let end = at + ValueScan::default().end(self.text.get(at..)?, Scalars::Element, false)?;
+        let key = self.text[at..end].strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        at = skip_blank(self.text, end);
+        if self.text.get(at) != Some(&b':') {
+            return None;
+        }
+        at = skip_blank(self.text, at + 1);
+        let value = self.text.get(at..)?;
+        // A value without an end in sight is the last one seen.
+        self.at =
+            ValueScan::default().end(value, Scalars::Element, false).map_or(self.text.len(), |length| at + length);
+        Some((key, value))
+    }
 }
 
 /// The key of the array that makes this object an envelope.
@@ -148,6 +196,13 @@ mod tests {
             ("{\"@odata.context\":\"x\",\"value\":[{\"a\":1}],\"@odata.nextLink\":\"y\"}", "json_array:value"),
             ("{\"a\" 1}\n", "lines"),
             ("{", "lines"),
+            ("{\"messageType\":\"DATA_MESSAGE\",\"owner\":\"1\",\"logEvents\":[{\"id\":\"", "cloudwatch_logs"),
+            ("{\"messageType\":\"CONTROL_MESSAGE\",\"logEvents\":[]}{", "cloudwatch_logs"),
+            ("{\"logEvents\":[1]}", "lines"),
+            (" <?xml version='1.0'?><a/>", "xml"),
+            ("<Event xmlns='x'>", "xml"),
+            ("<34>Oct 11 22:14:15 host su: x", "lines"),
+            ("< 3", "lines"),
         ] {
             assert_eq!(infer(head.as_bytes(), true).to_string(), expected, "{head}");
         }

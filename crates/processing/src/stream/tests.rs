@@ -1,6 +1,6 @@
 //! Streams to records, whole and in chunks of any size.
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn show(items: impl Iterator<Item = Result<Record, Failure>>) -> Vec<String> {
 }
 
 fn split(stream: &str, bytes: impl Into<Bytes>) -> Vec<String> {
-    show(Splitter::records(&payload(bytes), &stream.parse().unwrap()))
+    show(Splitter::default().records(&payload(bytes), &stream.parse().unwrap()))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -54,6 +54,52 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(bytes, 1).unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn snappy(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+    encoder.write_all(bytes).unwrap();
+    encoder.into_inner().unwrap()
+}
+
+fn zip(members: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        if let Some(folder) = name.strip_suffix('/') {
+            writer.add_directory(folder, options).unwrap();
+            continue;
+        }
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// Gives at most so many bytes at a time.
+struct Trickle<'a>(std::io::Cursor<&'a [u8]>, usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let count = out.len().min(self.1);
+        self.0.read(&mut out[..count])
+    }
+}
+
+/// Read from outside, so many bytes at a time.
+fn read_from(bytes: &[u8], stream: &StreamType, step: usize) -> Vec<String> {
+    let bytes: &'static [u8] = Box::leak(bytes.to_vec().into_boxed_slice());
+    let reader = Box::new(Trickle(std::io::Cursor::new(bytes), step));
+    let mut records = Splitter::default().read(&payload(""), reader, Some(bytes.len() as u64), stream);
+    let shown = show(records.by_ref());
+    assert!(records.take_error().is_none());
+    shown
 }
 
 #[test]
@@ -95,7 +141,45 @@ fn streams() {
         ("auto", "{\"Records\":[{\"a\":1},{\"a\":2}]}", &["{\"a\":1}", "{\"a\":2}"]),
         ("auto", "[\n{\"a\":1},\n{\"a\":2}\n]", &["{\"a\":1}", "{\"a\":2}"]),
         ("auto", "{\"a\":1}\n{\"b\n{\"c\":1}", &["{\"a\":1}", "{\"b", "{\"c\":1}"]),
-        ("auto", "PK\u{3}\u{4}xx", &["!decompress_error zip is not supported: send plain text, gzip or zstd []"]),
+        ("auto", "PAR1....", &["!decompress_error Parquet is not opened here []"]),
+        (
+            "auto",
+            "Rar!\u{1a}\u{7}",
+            &[
+                "!decompress_error rar is not supported: send plain text, gzip, zstd, bzip2, framed snappy, zip, Parquet or Avro []",
+            ],
+        ),
+        ("xml", "<e><a>1</a></e>\n<e><a>2</a></e>", &["{\"a\":\"1\"}", "{\"a\":\"2\"}"]),
+        (
+            "auto",
+            "<?xml version='1.0'?><es><!-- x --><e a='>'/>\n<e><e>2</e></e></es>",
+            &["{\"a\":\">\"}", "{\"e\":\"2\"}"],
+        ),
+        (
+            "xml:b",
+            "<a>x<b><c>1</c><c>2</c></b><b><d f='3'/></b></a>",
+            &["{\"#text\":\"1\"}", "{\"#text\":\"2\"}", "{\"f\":\"3\"}"],
+        ),
+        ("xml:b", "<a/>", &["!envelope_error no XML element `b`, at byte 4 [<a/>]"]),
+        (
+            "xml",
+            "<es><e><x></e>text<e>2</e><e>",
+            &[
+                "!envelope_error malformed XML near byte 6: ill-formed document: expected `</x>`, but `</e>` was found [<e><x></e>]",
+                "!envelope_error no XML element but text [text]",
+                "{\"#text\":\"2\"}",
+                "!envelope_error the XML ends within element `e` [<e>]",
+                "!envelope_error the input ends within the XML element `es`, at byte 29 []",
+            ],
+        ),
+        ("xml", "</a>", &["!envelope_error an end tag without its start tag, at byte 0 [</a>]"]),
+        ("xml", "", &[]),
+        (
+            "cloudwatch_logs",
+            "{\"messageType\":\"CONTROL_MESSAGE\"}{\"logEvents\":[{\"message\":\"a\\nb\"},{\"message\":\"{}\"}]}\n{}{\"logEvents\":[{\"message\":\"c\"}]}",
+            &["a\nb", "{}", "!envelope_error no CloudWatch Logs document: it has no array `logEvents` [{}]", "c"],
+        ),
+        ("auto", "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{\"message\":\"c\"}]}", &["c"]),
         ("auto", "ELF\0\n", &["!invalid_utf8 binary data: a NUL byte at byte 3 of the stream [ELF\0\n]"]),
     ] {
         assert_eq!(split(stream, bytes), expected, "{stream} {bytes:?}");
@@ -116,19 +200,80 @@ fn packed_streams() {
         gzip(&gzip(text)),
         gzip(&zstd(text)),
         zstd(&gzip(text)),
+        bzip2(text),
+        [bzip2(first), bzip2(second)].concat(),
+        snappy(text),
+        gzip(&snappy(text)),
+        zip(&[("a.log", text)], zip::CompressionMethod::Deflated),
+        zip(&[("d/", b""), ("d/.x", b"x"), ("a", first), ("b", b""), ("c", second)], zip::CompressionMethod::Stored),
+        zip(&[("a", &gzip(first)), ("b", &bzip2(second))], zip::CompressionMethod::Stored),
+        gzip(&zip(&[("a.log", text)], zip::CompressionMethod::Deflated)),
+        "\u{feff}{\"a\":1}\n{\"a\":2}\n".encode_utf16().flat_map(u16::to_le_bytes).collect(),
     ] {
-        assert_eq!(split("auto", packed), expected);
+        let shown = split("auto", packed.clone());
+        let whole = shown.concat();
+        assert_eq!(whole.replace("}{", "}\n{"), expected.join("\n"), "{shown:?}");
+        assert_eq!(shown, read_from(&packed, &StreamType::Auto, 7));
     }
     assert!(split("auto", gzip(&gzip(&gzip(text))))[0].starts_with("!decompress_error packed more than twice"));
 }
 
 #[test]
+fn one_bad_member_of_a_zip_is_one_failure() {
+    let mut packed =
+        zip(&[("a", b"one\n"), ("b", b"two two two two\n"), ("c", b"three")], zip::CompressionMethod::Stored);
+    let place = packed.windows(3).position(|bytes| bytes == b"two").unwrap();
+    packed[place] = b'T';
+    let shown = split("lines", packed);
+    assert_eq!((&*shown[0], &*shown[1], &*shown[3]), ("one", "Two two two two", "three"));
+    assert!(shown[2].starts_with("!decompress_error b: the zip stream is damaged near byte"), "{}", shown[2]);
+    assert!(shown[2].contains("the checksum is wrong"), "{}", shown[2]);
+    assert_eq!(shown.len(), 4);
+}
+
+#[test]
+fn errors_of_reading_are_no_failures() {
+    struct Failing(usize);
+    impl Read for Failing {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            if self.0 == 0 {
+                return Err(std::io::Error::other("no such luck"));
+            }
+            self.0 -= 1;
+            out[..4].copy_from_slice(b"one\n");
+            Ok(4)
+        }
+    }
+    let mut records = Splitter::default().read(&payload(""), Box::new(Failing(3)), None, &StreamType::Lines);
+    let found: Vec<_> = records.by_ref().collect();
+    assert!(found.iter().all(Result::is_ok), "{found:?}");
+    assert_eq!(records.take_error().unwrap().to_string(), "no such luck");
+}
+
+#[test]
+fn envelope_fields_become_the_header() {
+    let text = "{\"owner\":\"1\",\"logGroup\":\"g\",\"x\":1,\"logEvents\":[{\"message\":\"a\"}]}";
+    for (stream, header) in [
+        ("cloudwatch_logs:retain_envelope_fields", Some("{\"owner\":\"1\",\"logGroup\":\"g\"}")),
+        ("cloudwatch_logs", None),
+    ] {
+        let records: Vec<_> = Splitter::default().records(&payload(text), &stream.parse().unwrap()).collect();
+        assert_eq!(records[0].as_ref().unwrap().header.as_deref(), header);
+    }
+}
+
+#[test]
 fn a_cut_off_stream_keeps_the_records_before_the_cut() {
     let lines: String = (0..100_000).map(|n| format!("{{\"n\":{n},\"hash\":{}}}\n", n * 7919 % 10_007)).collect();
-    for packed in [gzip(lines.as_bytes()), zstd(lines.as_bytes())] {
+    for packed in [
+        gzip(lines.as_bytes()),
+        zstd(lines.as_bytes()),
+        snappy(lines.as_bytes()),
+        zip(&[("a", lines.as_bytes())], zip::CompressionMethod::Deflated),
+    ] {
         let half = packed.len() / 2;
         let cut = Bytes::from(packed).split_to(half);
-        let items: Vec<_> = Splitter::records(&payload(cut), &StreamType::Auto).collect();
+        let items: Vec<_> = Splitter::default().records(&payload(cut), &StreamType::Auto).collect();
         let good = items.iter().filter(|item| item.is_ok()).count();
         assert!(good > 1_000, "{good}");
         assert_eq!(items.len(), good + 1);
@@ -161,7 +306,8 @@ fn damage_and_trailing_bytes_are_told() {
 #[test]
 fn bombs_are_refused() {
     let line = "x".repeat(1024 * 1024 - 1) + "\n";
-    let items: Vec<_> = Splitter::records(&payload(zstd(line.repeat(300).as_bytes())), &StreamType::Lines).collect();
+    let items: Vec<_> =
+        Splitter::default().records(&payload(zstd(line.repeat(300).as_bytes())), &StreamType::Lines).collect();
     let failure = items.last().unwrap().as_ref().unwrap_err();
     assert_eq!(failure.reason, FailureReason::DecompressError);
     assert!(failure.message.starts_with("unpacks to more than 200 times its size"), "{}", failure.message);
@@ -177,7 +323,7 @@ fn oversized_records_are_kept_whole_and_the_others_pass() {
         ("json_array", format!("[1,\"{long}\",2]"), long.len() + 2),
     ] {
         for bytes in [Bytes::from(text.clone()), gzip(text.as_bytes()).into()] {
-            let items: Vec<_> = Splitter::records(&payload(bytes), &stream.parse().unwrap()).collect();
+            let items: Vec<_> = Splitter::default().records(&payload(bytes), &stream.parse().unwrap()).collect();
             assert_eq!(items.len(), 3);
             assert!(items[0].is_ok() && items[2].is_ok());
             let failure = items[1].as_ref().unwrap_err();
@@ -193,11 +339,11 @@ fn oversized_records_are_kept_whole_and_the_others_pass() {
 fn records_beyond_all_bounds_are_counted() {
     const MANY: usize = 100 * 1024 * 1024;
     let text = ["a\n", &"x".repeat(MANY), "\nb\n"].concat();
-    let items: Vec<_> = Splitter::records(&payload(zstd(text.as_bytes())), &StreamType::Lines).collect();
+    let items: Vec<_> = Splitter::default().records(&payload(zstd(text.as_bytes())), &StreamType::Lines).collect();
     assert_eq!(items.len(), 3);
     let failure = items[1].as_ref().unwrap_err();
     assert_eq!((failure.reason, failure.size), (FailureReason::TooLarge, MANY as u64));
-    assert!(failure.payload.len() >= 64 * 1024 * 1024 && failure.payload.len() < MANY);
+    assert!(failure.payload.len() >= 32 * 1024 * 1024 && failure.payload.len() < MANY);
     assert_eq!(items[2].as_ref().unwrap().bytes, "b");
 }
 
@@ -217,8 +363,18 @@ fn in_pieces(stream: &StreamType, bytes: &[u8], sizes: &[usize]) -> Vec<String> 
 }
 
 fn stream_type() -> impl Strategy<Value = StreamType> {
-    prop::sample::select(vec!["auto", "lines", "json", "json_array", "json_array:Records", "json_array:a.1"])
-        .prop_map(|text| text.parse().unwrap())
+    prop::sample::select(vec![
+        "auto",
+        "lines",
+        "json",
+        "json_array",
+        "json_array:Records",
+        "json_array:a.1",
+        "cloudwatch_logs",
+        "xml",
+        "xml:a",
+    ])
+    .prop_map(|text| text.parse().unwrap())
 }
 
 /// Text that looks like JSON from afar.
@@ -243,6 +399,20 @@ fn jsonish() -> impl Strategy<Value = String> {
         "[{\"b\":\"x\"},",
         "é",
         "\r\n",
+        "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[",
+        "{\"message\":\"x\"}",
+        "<a>",
+        "<a b='",
+        "'/>",
+        "<b>",
+        "</a>",
+        "</b>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<?xml?>",
+        ">",
     ]);
     prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
 }
@@ -253,13 +423,25 @@ proptest! {
     #[test]
     fn pieces_do_not_matter(stream in stream_type(), text in jsonish(), sizes in prop::collection::vec(1_usize..9, 1..5)) {
         let whole = in_pieces(&stream, text.as_bytes(), &[usize::MAX]);
-        prop_assert_eq!(in_pieces(&stream, text.as_bytes(), &sizes), whole);
+        prop_assert_eq!(&in_pieces(&stream, text.as_bytes(), &sizes), &whole);
+        prop_assert_eq!(&read_from(text.as_bytes(), &stream, sizes[0]), &whole);
+        prop_assert_eq!(&split(&stream.to_string(), zip(&[("a", text.as_bytes())], zip::CompressionMethod::Deflated)).len(), &whole.len());
     }
 
     #[test]
-    fn no_bytes_panic(stream in stream_type(), bytes in prop::collection::vec(any::<u8>(), 0..200), magic in 0..3) {
-        let magic: &[u8] = [&[][..], &[0x1f, 0x8b, 8, 0], &[0x28, 0xb5, 0x2f, 0xfd]][magic as usize];
-        let _ = show(Splitter::records(&payload([magic, &bytes].concat()), &stream));
+    fn no_bytes_panic(stream in stream_type(), bytes in prop::collection::vec(any::<u8>(), 0..200), magic in 0_usize..9) {
+        let magic: &[u8] = [
+            &[][..],
+            &[0x1f, 0x8b, 8, 0],
+            &[0x28, 0xb5, 0x2f, 0xfd],
+            b"BZh11AY&SY",
+            b"\xff\x06\0\0sNaPpY",
+            b"PK\x03\x04\x14\0\x08\0\x08\0",
+            b"PK\x03\x04\x14\0\0\0\x08\0aaaa\0\0\0\0\x80\0\0\0\x80\0\0\0\x01\0\0\0x",
+            b"\xff\xfe",
+            b"<",
+        ][magic];
+        let _ = show(Splitter::default().records(&payload([magic, &bytes].concat()), &stream));
     }
 
     #[test]
@@ -276,7 +458,7 @@ proptest! {
 #[test]
 fn records_of_lines_know_the_first_lines() {
     let heads = |payload: &Payload, stream: &StreamType| -> Vec<Option<(String, Option<u64>)>> {
-        let records = Splitter::records(payload, stream).map(Result::unwrap);
+        let records = Splitter::default().records(payload, stream).map(Result::unwrap);
         records
             .map(|record| record.head.map(|head| (String::from_utf8(head.lines.to_vec()).unwrap(), head.first)))
             .collect()

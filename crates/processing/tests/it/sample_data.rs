@@ -45,7 +45,7 @@ fn ingest(folder: &Path) -> (BTreeMap<String, usize>, Vec<Failure>, Processed) {
         };
         let bytes = std::fs::read(&path).expect("a file can be read").into();
         let payload = Payload { origin, bytes, received: Timestamp::from_micros(0), log_types: Vec::new(), head: None };
-        for item in Splitter::records(&payload, &StreamType::Auto) {
+        for item in Splitter::default().records(&payload, &StreamType::Auto) {
             match item {
                 Ok(record) => processor.process(record, &payload, Timestamp::from_micros(0), &mut all),
                 Err(failure) => all.failures.push(failure),

@@ -45,24 +45,43 @@ impl Head {
     }
 
     pub(super) fn taking(&self, stream: &StreamConfig) -> Taking {
-        const GZIP: &[u8] = &[0x1f, 0x8b];
-        const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-        if self.0.starts_with(GZIP) || self.0.starts_with(ZSTD) {
+        if self.is_packed() {
             return Taking::Whole;
         }
         match stream {
             StreamConfig::Lines => Taking::Lines,
-            StreamConfig::Json | StreamConfig::JsonArray(_) => Taking::Whole,
+            StreamConfig::Json
+            | StreamConfig::JsonArray(_)
+            | StreamConfig::CloudWatchLogs { .. }
+            | StreamConfig::Xml(_) => Taking::Whole,
             StreamConfig::Auto if self.opens_a_document() => Taking::Whole,
             StreamConfig::Auto => Taking::Lines,
         }
     }
 
-    /// The first line is the beginning of a JSON document that goes on in the next, or an array of objects.
+    /// Compressed, of columns, or UTF-16: what the splitter opens and what its lines cannot be seen in.
+    fn is_packed(&self) -> bool {
+        const MAGIC: [&[u8]; 9] = [
+            &[0x1f, 0x8b],
+            &[0x28, 0xb5, 0x2f, 0xfd],
+            b"BZh",
+            b"\xff\x06\0\0sNaPpY",
+            b"PK\x03\x04",
+            b"PAR1",
+            b"Obj\x01",
+            b"\xff\xfe",
+            b"\xfe\xff",
+        ];
+        let is_skippable_zstd = matches!(&self.0[..], [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+        is_skippable_zstd || MAGIC.iter().any(|magic| self.0.starts_with(magic))
+    }
+
+    /// The first line is XML, or the beginning of a JSON document that goes on in the next, or an array of objects.
     fn opens_a_document(&self) -> bool {
         let line = self.first_line().trim_ascii();
         match line.first() {
             Some(b'[') => line.len() == 1 || line[1..].trim_ascii_start().starts_with(b"{"),
+            Some(b'<') => matches!(line.get(1), Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'?' | b'!')),
             Some(b'{') => line.len() < LINE_BYTES && matches!(line.last(), Some(b'{' | b'[' | b',' | b':')),
             _ => false,
         }

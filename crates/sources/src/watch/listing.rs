@@ -11,6 +11,7 @@ use uncia_document::Timestamp;
 use walkdir::WalkDir;
 
 use super::WatchSourceConfig;
+use crate::files::Body;
 
 /// A file's place in its file system, the same under every name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,16 @@ impl Seen {
         let mut bytes = Vec::with_capacity(len);
         file.take(len as u64).read_to_end(&mut bytes).await?;
         Ok(bytes.into())
+    }
+
+    /// The bytes from a place on, hashed and to be read later.
+    pub(super) async fn body(&self, offset: u64) -> io::Result<Body> {
+        let file = tokio::fs::File::open(&self.path).await?;
+        if Node::of(&file.metadata().await?) != self.node {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = file.into_std().await;
+        tokio::task::spawn_blocking(move || Body::of(file, offset)).await.map_err(io::Error::other)?
     }
 }
 

@@ -23,7 +23,7 @@ use uncia_model::limits::MAX_EVENT_BYTES;
 use uncia_model::{Clock, LogType, Origin, Payload, SourceId};
 use uncia_processing::FilterConfig;
 
-use crate::files;
+use crate::files::{self, Body};
 use crate::stream::StreamConfig;
 
 mod identity;
@@ -99,6 +99,8 @@ pub struct MarksError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 #[derive(Clone, Debug)]
 pub struct Taken {
     pub payload: Payload,
+    /// Where the payload's bytes are read from, if they are too many to be held.
+    pub body: Option<Body>,
     /// To be stored together with the last of the payload's records.
     pub mark: Mark,
 }
@@ -311,22 +313,27 @@ impl Follow<'_> {
                 break;
             }
             let left = usize::try_from(seen.size - identified.offset).unwrap_or(usize::MAX);
-            let bytes = match taking {
-                Taking::Whole => seen.read(identified.offset, left).await?,
-                Taking::Lines => self.lines(seen, identified.offset, left).await?,
+            let (bytes, body) = match taking {
+                Taking::Whole if left > files::HELD_BYTES => (Bytes::new(), Some(seen.body(identified.offset).await?)),
+                Taking::Whole => (seen.read(identified.offset, left).await?, None),
+                Taking::Lines => (self.lines(seen, identified.offset, left).await?, None),
             };
-            if bytes.is_empty() {
+            let size = body.as_ref().map_or(bytes.len() as u64, |body| body.size);
+            if size == 0 {
                 break;
             }
             let key = mark_key(&identified.id, identified.generation);
-            let whole = taking == Taking::Whole && identified.offset == 0;
-            let origin_key = if whole { files::key_of(&bytes) } else { format!("{key}:{}", identified.offset).into() };
+            let origin_key = match (&body, taking, identified.offset) {
+                (Some(body), _, 0) => body.key(),
+                (None, Taking::Whole, 0) => files::key_of(&bytes),
+                (_, _, offset) => format!("{key}:{offset}").into(),
+            };
             let later_part_head = match taking {
                 Taking::Lines if identified.offset > 0 => Some(seen.read(0, HEAD_BYTES).await?),
                 _ => None,
             };
             *room = room.saturating_sub(bytes.len());
-            identified.offset += bytes.len() as u64;
+            identified.offset += size;
             scan.taken.push(Taken {
                 payload: Payload {
                     origin: Origin {
@@ -340,6 +347,7 @@ impl Follow<'_> {
                     log_types: self.config.log_types.clone(),
                     head: later_part_head,
                 },
+                body,
                 mark: Mark { key: identified.key(), offset: identified.offset },
             });
         }

@@ -195,3 +195,18 @@ async fn later_parts_carry_the_first_lines() {
     assert_eq!(&*later[0].payload.bytes, b"3,4\n");
     assert!(later[0].payload.head.as_ref().unwrap().starts_with(b"x,y\n1,2\n"));
 }
+
+#[tokio::test]
+async fn large_whole_files_are_not_held() {
+    let mut bench = Bench::new("stream = 'json'");
+    let text = format!("{{\"a\":\"{}\"}}\n", "x".repeat(files::HELD_BYTES));
+    bench.append("a.json", &text);
+    assert!(bench.look(0).await.is_empty());
+    let taken = bench.look(10).await;
+    assert_eq!(keys(&taken), [files::key_of(text.as_bytes()).to_string()]);
+    assert!(taken[0].payload.bytes.is_empty());
+    assert_eq!(taken[0].mark.offset, text.len() as u64);
+    let mut read = String::new();
+    std::io::Read::read_to_string(&mut taken[0].body.as_ref().unwrap().reader(), &mut read).unwrap();
+    assert!(read == text);
+}
