@@ -68,7 +68,7 @@ fn events(schemas: &Arc<SchemaSet>, case: &TestCase) -> Result<Vec<Json>, CaseEr
     let payload = Payload { origin, bytes, received: PARSE_TIME, log_types: vec![case.log_type.clone()], head: None };
     let mut processor = Processor::new(schemas.clone(), Interner::new());
     let mut processed = Processed::default();
-    for record in Splitter::records(&payload, &StreamType::Auto) {
+    for record in Splitter::default().records(&payload, &StreamType::Auto) {
         match record {
             Ok(record) => processor.process(record, &payload, PARSE_TIME, &mut processed),
             Err(failure) => processed.failures.push(failure),
