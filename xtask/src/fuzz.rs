@@ -42,7 +42,8 @@ pub(crate) fn fuzz() -> Result<()> {
         let planted = one(&program, name, PLANTED_SECONDS, true)?;
         let found = planted.crashed && planted.said.contains("the planted bug");
         let plain = one(&program, name, seconds, false)?;
-        let verdict = if found { format!("found after {} executions", planted.executions) } else { "NOT FOUND".to_owned() };
+        let verdict =
+            if found { format!("found after {} executions", planted.executions) } else { "NOT FOUND".to_owned() };
         println!("{name:<18} {seconds:>8} {:>12} {:>7}   {verdict}", plain.executions, plain.edges);
         if !found {
             failed.push(format!("{name}: the planted bug was not found: {}", planted.said));
@@ -55,7 +56,8 @@ pub(crate) fn fuzz() -> Result<()> {
 }
 
 fn build() -> Result<PathBuf> {
-    let mut command = cargo(["build", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target", TRIPLE]);
+    let mut command =
+        cargo(["build", "--release", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target", TRIPLE]);
     run(command.env("RUSTFLAGS", FLAGS).env_remove("CARGO_TARGET_DIR"))?;
     std::path::absolute(Path::new("fuzz/target").join(TRIPLE).join("release/fuzz")).context("the targets' program")
 }
@@ -87,12 +89,15 @@ fn one(program: &Path, target: &str, seconds: u32, planted: bool) -> Result<Ende
     let output = command.output().context("cannot start a target")?;
     let text = String::from_utf8_lossy(&output.stderr);
     std::fs::remove_dir_all(&scratch).ok();
-    let after = |name: &str| text.lines().filter_map(|line| line.split_once(name)).last().map(|(_, rest)| rest.trim().to_owned());
+    let after = |name: &str| {
+        text.lines().filter_map(|line| line.split_once(name)).last().map(|(_, rest)| rest.trim().to_owned())
+    };
     let word = |name: &str| after(name).and_then(|rest| rest.split_whitespace().next().map(str::to_owned));
     let said = text.lines().skip_while(|line| !line.contains("panicked at")).take(2).collect::<Vec<_>>().join(" ");
     let said = if said.is_empty() { text.lines().rev().take(3).collect::<Vec<_>>().join(" / ") } else { said };
     // A crash ends before libFuzzer says its final statistics, so the last line of progress counts.
-    let progress = text.lines().rev().find_map(|line| line.strip_prefix('#')?.split_whitespace().next().map(str::to_owned));
+    let progress =
+        text.lines().rev().find_map(|line| line.strip_prefix('#')?.split_whitespace().next().map(str::to_owned));
     Ok(Ended {
         executions: word("stat::number_of_executed_units:").or(progress).unwrap_or_else(|| "?".to_owned()),
         edges: word("cov:").unwrap_or_else(|| "?".to_owned()),

@@ -17,8 +17,8 @@
 //! Invariants: a batch never fails as a whole; no input panics; the same record becomes the same event whatever came
 //! before it and on whichever thread.
 
-mod discovery;
 mod columns;
+mod discovery;
 mod failure;
 mod filter;
 mod indicators;
@@ -32,8 +32,8 @@ mod time;
 mod xml;
 mod yaml_text;
 
-pub use discovery::{AddedField, Discovery, Observed, Observer, Revision};
 pub use columns::{Columnar, ColumnarError, ColumnarFormat, MAX_COLUMNAR_BYTES, Rows};
+pub use discovery::{AddedField, Discovery, Observed, Observer, Revision};
 pub use failure::{failure_row, failure_table};
 pub use filter::{
     ConditionConfig, EventFilterConfig, FilterAction, FilterConfig, FilterError, Filters, Operator, RawFilterConfig,

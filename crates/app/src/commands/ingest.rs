@@ -100,8 +100,7 @@ pub(crate) fn records_of(
     stream: &StreamType,
     now: Timestamp,
 ) -> Result<(Payload, Records)> {
-    let at_rest =
-        input.at_rest(&std::env::temp_dir()).with_context(|| format!("cannot read {}", input.place()))?;
+    let at_rest = input.at_rest(&std::env::temp_dir()).with_context(|| format!("cannot read {}", input.place()))?;
     let payload = at_rest.payload(source, &source.as_str().into(), input.place(), log_types, now);
     let splitter = product::splitter();
     let records = match &at_rest.body {

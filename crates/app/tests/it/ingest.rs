@@ -35,7 +35,10 @@ fn failures_are_rows_too() {
         &data,
         &["query", "--format", "csv", "SELECT reason, payload FROM monitor.classification_failures ORDER BY 2 DESC"],
     ));
-    assert_eq!(rows, "reason,payload\nno_schema_matched,\"{\"\"door\"\":\"\"open\"\"}\"\nno_schema_matched,not json at all\n");
+    assert_eq!(
+        rows,
+        "reason,payload\nno_schema_matched,\"{\"\"door\"\":\"\"open\"\"}\"\nno_schema_matched,not json at all\n"
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Parquet rows as JSON.
 
-use arrow::json::writer::{LineDelimited, WriterBuilder};
-use bytes::Bytes;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::file::metadata::ParquetMetaData;
+use arrow::json::writer::{LineDelimited, WriterBuilder};
+use bytes::Bytes;
 
 use super::{Piece, Source};
 

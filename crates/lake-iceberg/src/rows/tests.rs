@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::file::properties::WriterProperties;
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray,
     StructArray, TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::datatypes::{Field, Int64Type};
 use arrow::record_batch::RecordBatch;
-use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::{Compression, ZstdLevel};
-use ::parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
 use super::*;
@@ -71,7 +71,10 @@ fn parquet(compression: Compression) -> Vec<u8> {
 fn parquet_rows_are_json() {
     for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(lines(parquet_rows(parquet(compression).into())).join("\n"), @"");
+            insta::assert_snapshot!(lines(parquet_rows(parquet(compression).into())).join("\n"), @r#"
+            {"text":"a\n\"é\"","n":9223372036854775807,"u":18446744073709551615,"f":1.5,"b":true,"at":"2023-11-14T22:13:20.123456Z","local":"2023-11-14T22:13:20.123456Z","raw":"ff00","price":123.45,"list":[1,null],"in":{"x":"y"}}
+            {"n":-9223372036854775808,"u":0,"f":null,"b":false,"at":"1970-01-01T00:00:00Z","local":"1970-01-01T00:00:00Z","raw":"","price":-0.01,"list":[],"in":{}}
+            "#);
         }
     }
     assert_eq!(lines(parquet_rows(Bytes::from_static(b"PAR1"))).len(), 1);
@@ -125,7 +128,10 @@ fn avro_rows_are_json() {
         apache_avro::Codec::Zstandard(apache_avro::ZstandardSettings::default()),
     ] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(lines(avro_rows(avro(codec).into())).join("\n"), @"");
+            insta::assert_snapshot!(lines(avro_rows(avro(codec).into())).join("\n"), @r#"
+            {"text":"a\n\"é\"","n":9223372036854775807,"f":0.1,"d":1e+300,"raw":"ff00","at":"2023-11-14T22:13:20.123456Z","day":"2023-11-14","kind":"B","tags":{"a":"1","b":"2"},"list":[1,null]}
+            {"n":-1,"f":0.1,"raw":"ff00","at":"2023-11-14T22:13:20.123456Z","day":"2023-11-14","kind":"B","tags":{"a":"1","b":"2"},"list":[1,null]}
+            "#);
         }
     }
 }
