@@ -36,7 +36,7 @@ pub(crate) fn fuzz() -> Result<()> {
     let listed = Command::new(&program).env("UNCIA_FUZZ_LIST", "1").output().context("cannot start the targets")?;
     let names = String::from_utf8(listed.stdout).context("target names are text")?;
     let names: Vec<&str> = names.lines().filter(|name| name.contains(&only)).collect();
-    println!("{:<18} {:>8} {:>12} {:>7}   {}", "target", "seconds", "executions", "edges", "planted bug");
+    println!("{:<18} {:>8} {:>12} {:>7}   planted bug", "target", "seconds", "executions", "edges");
     let mut failed = Vec::new();
     for name in names {
         let planted = one(&program, name, PLANTED_SECONDS, true)?;
@@ -90,7 +90,7 @@ fn one(program: &Path, target: &str, seconds: u32, planted: bool) -> Result<Ende
     let text = String::from_utf8_lossy(&output.stderr);
     std::fs::remove_dir_all(&scratch).ok();
     let after = |name: &str| {
-        text.lines().filter_map(|line| line.split_once(name)).last().map(|(_, rest)| rest.trim().to_owned())
+        text.lines().filter_map(|line| line.split_once(name)).next_back().map(|(_, rest)| rest.trim().to_owned())
     };
     let word = |name: &str| after(name).and_then(|rest| rest.split_whitespace().next().map(str::to_owned));
     let said = text.lines().skip_while(|line| !line.contains("panicked at")).take(2).collect::<Vec<_>>().join(" ");

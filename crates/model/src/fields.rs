@@ -11,7 +11,7 @@ pub const SOURCE_LABEL: &str = "p_source_label";
 pub const SOURCE_FILE: &str = "p_source_file";
 /// JSON text: the core fields that the schema maps, such as `source.ip` and `user.email`.
 pub const UDM: &str = "p_udm";
-/// JSON text: what the envelope of the record says, such as the log group of a `CloudWatch` message.
+/// JSON text: what the envelope of the record says, such as the log group of a CloudWatch message.
 pub const HEADER: &str = "p_header";
 /// JSON text: what the event holds beyond its table's columns, under the event's own names. Lake only; rules see these
 /// fields under their names.

@@ -33,8 +33,11 @@ pub(crate) struct AlertColumns {
 pub(crate) struct Rows {
     interner: Arc<Interner>,
     /// With the log table's schema that they were made of.
-    schemas: Mutex<HashMap<(Database, LogType), (TableSchema, Arc<TableSchema>)>>,
+    schemas: Mutex<HashMap<(Database, LogType), Widened>>,
 }
+
+/// A log table's schema, and the same with the rule's columns.
+type Widened = (TableSchema, Arc<TableSchema>);
 
 impl Rows {
     pub(crate) fn new(interner: Arc<Interner>) -> Self {

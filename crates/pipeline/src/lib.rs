@@ -8,13 +8,13 @@
 //!
 //! - A [`batch::RawBatch`] is a run of records with the progress it stands for. It is walked as a whole: its rows, its
 //!   alerts and its progress become visible in one store transaction, or not at all.
-//! Beside it runs what the clock starts ([`scheduled`]): correlation rules and scheduled queries read the lake, and what they
-//! find is committed the same way.
-//!
 //! - Failures are values: an unreadable record becomes a row of `monitor.classification_failures`, a failing rule a row
 //!   of `rule_errors` and an alert. Only the store, the lake or the disk can stop a batch, and then nothing is lost: its
 //!   input is still in its file or in the WAL, and its progress has not moved.
 //! - An event is landed before its progress moves; nothing is acknowledged before it is durable.
+//!
+//! Beside it runs what the clock starts ([`scheduled`]): correlation rules and scheduled queries read the lake, and what they
+//! find is committed the same way.
 //!
 //! This crate knows no SQL engine and no Python: it is given a [`uncia_lake::Lake`] and an engine.
 

@@ -180,6 +180,7 @@ fn payload(raw: &str, log_types: Vec<LogType>) -> Payload {
     Payload { origin, bytes, received: NOW, log_types, head: None }
 }
 
+#[expect(clippy::result_large_err, reason = "a failure is as good an answer as an event here")]
 fn process(processor: &mut Processor, raw: &str, log_types: Vec<LogType>) -> Result<Event, Failure> {
     let payload = payload(raw, log_types);
     let mut processed = Processed::default();

@@ -140,7 +140,8 @@ struct Case<'a> {
 
 impl<'py> Worker<'_, 'py> {
     fn load(&mut self, payload: &[u8]) -> PyResult<String> {
-        type Tables = HashMap<String, (Option<Py<DataModel>>, Vec<(u32, Py<PyAny>)>)>;
+        type TableParts = (Option<Py<DataModel>>, Vec<(u32, Py<PyAny>)>);
+        type Tables = HashMap<String, TableParts>;
         let (settings, program) = two_texts(payload)?;
         let loaded = self.host.call_method1("load", (settings, program))?;
         type Loaded<'py> = (String, String, Tables, Option<Compiled<'py>>, u64, bool, Option<String>);
@@ -152,7 +153,7 @@ impl<'py> Worker<'_, 'py> {
         self.workspace.sampler = Sampler::new(shadow);
         self.distrusted.clear();
         let native = self.native.as_ref();
-        let table = |(name, (data_model, detections)): (String, (_, Vec<(u32, Py<PyAny>)>))| {
+        let table = |(name, (data_model, detections)): (String, TableParts)| {
             let index = native.map(|native| native.index(&name, &detections)).unwrap_or_default();
             let function = |detection| native.and_then(|native| native.functions.get(detection).copied());
             let functions = detections.iter().map(|(detection, _)| function(detection)).collect();

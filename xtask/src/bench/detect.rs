@@ -86,9 +86,9 @@ pub(super) fn bench(_samples: &Path) -> Result<Option<Findings>> {
         let full = &ours[MODES.len() - 1];
         let share = |count: u64| 100.0 * count as f64 / full.pairs.max(1) as f64;
         let per_event = |count: u64| count as f64 / full.events as f64;
-        figures.push(Figure::alone(&format!("{log_type}: ruled out by the index"), "% of pairs", share(full.pruned)));
-        figures.push(Figure::alone(&format!("{log_type}: decided natively"), "% of pairs", share(full.decided)));
-        figures.push(Figure::alone(&format!("{log_type}: rules asked in Python"), "per event", per_event(full.calls)));
+        figures.push(Figure::alone(format!("{log_type}: ruled out by the index"), "% of pairs", share(full.pruned)));
+        figures.push(Figure::alone(format!("{log_type}: decided natively"), "% of pairs", share(full.decided)));
+        figures.push(Figure::alone(format!("{log_type}: rules asked in Python"), "per event", per_event(full.calls)));
         if log_type == LOG_TYPES[0] {
             let two = sides.ours(log_type, &events, "full", 2)?;
             let microseconds = |side: &Measured| 1e6 * side.cpu_seconds / side.events as f64;

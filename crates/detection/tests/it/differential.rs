@@ -194,7 +194,7 @@ fn with_mutants(
         }
         let step = (all.len() / most.max(1)).max(1);
         // A step that shares no factor with the number of values, so that no kind of mutant is left out.
-        let step = if step % 2 == 0 { step + 1 } else { step };
+        let step = if step.is_multiple_of(2) { step + 1 } else { step };
         let own = events.iter().map(|(_, event)| event.clone());
         let chosen = own.chain(all.into_iter().step_by(step)).map(|event| event.to_string());
         let mut seen = BTreeSet::new();

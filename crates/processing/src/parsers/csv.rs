@@ -82,9 +82,9 @@ impl Csv {
         if !self.has_columns && (count > names.len() || (count < names.len() && !may_miss)) {
             return Err(format!("the line has {count} columns, the header has {}", names.len()));
         }
-        for place in count..names.len().min(usize::from(u16::MAX)) {
-            if !names[place].is_empty() {
-                pairs.push(Piece::Column(place as u16), Piece::Line(0, 0));
+        for (name, place) in names.iter().zip(0_u16..).skip(count) {
+            if !name.is_empty() {
+                pairs.push(Piece::Column(place), Piece::Line(0, 0));
             }
         }
         Ok(())

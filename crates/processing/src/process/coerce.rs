@@ -128,14 +128,15 @@ impl Coercion<'_> {
     /// A field that was guessed. Rules must see the value that they saw before, so it is only read where it is of the kind
     /// that was guessed; otherwise the lake keeps it beside the column.
     fn discovered(&mut self, field: &FieldPlan, value: Value, key: KeyId) -> Value {
-        let is_of_kind = match (&field.value.kind, value) {
-            (Kind::Json, _) => true,
-            (Kind::String | Kind::Timestamp(..), Value::String(_)) => true,
-            (Kind::Integer(..) | Kind::Float, Value::Number(_)) => true,
-            (Kind::Boolean, Value::Bool(_)) => true,
-            (Kind::Array(_), Value::Array(_)) | (Kind::Object(_), Value::Object(_)) => true,
-            _ => false,
-        };
+        let is_of_kind = matches!(
+            (&field.value.kind, value),
+            (Kind::Json, _)
+                | (Kind::String | Kind::Timestamp(..), Value::String(_))
+                | (Kind::Integer(..) | Kind::Float, Value::Number(_))
+                | (Kind::Boolean, Value::Bool(_))
+                | (Kind::Array(_), Value::Array(_))
+                | (Kind::Object(_), Value::Object(_))
+        );
         if !is_of_kind {
             return value;
         }

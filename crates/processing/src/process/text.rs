@@ -20,8 +20,11 @@ pub(super) struct Texts {
 
 struct KnownHeader {
     head: Arc<Head>,
-    said: Result<Option<(Header, Box<[KeyId]>)>, String>,
+    said: Result<Option<NumberedHeader>, String>,
 }
+
+/// A header with the keys of its columns.
+type NumberedHeader = (Header, Box<[KeyId]>);
 
 impl TextPlan {
     pub(super) fn compile(spec: &SchemaSpec, interner: &Interner) -> Option<Self> {
