@@ -8,7 +8,8 @@ use super::program::PythonSource;
 pub(crate) const BOOTSTRAP: &str = include_str!("../../python/bootstrap.py");
 const HOST: &str = include_str!("../../python/host.py");
 /// Compiles rules for the index and the native evaluator.
-const COMPILE: &str = include_str!("../../python/compile.py");
+const COMPILE: &str =
+    concat!(include_str!("../../python/compile.py"), "\n", include_str!("../../python/compile_functions.py"));
 
 /// Modules that content imports and the product provides.
 const MODULES: &[Embedded] = &[
