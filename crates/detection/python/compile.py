@@ -390,7 +390,6 @@ class Compiler:
         return all(isinstance(use.ctx, ast.Load) and self.reads(other, use, flat, depth + 1) for use in uses)
 
 
-@functools.lru_cache(maxsize=None)
 def models_of(compiler, models):
     """`models`: (log type, paths, methods) of the data models."""
     out = {}

@@ -2,6 +2,8 @@
 surely Python's. Read behind `compile.py` into one module; its names are those there.
 """
 
+
+@functools.lru_cache(maxsize=None)
 def assigned_names(function):
     """Names local to a function: parameters and what it assigns, globals aside."""
     arguments = function.args
