@@ -114,9 +114,7 @@ impl Scheduler {
     /// Runs what is due until the stop. `ran` hears of every run.
     pub async fn run(&self, stop: CancellationToken, ran: impl Fn(&Ran) + Send + Sync) {
         loop {
-            if let Err(error) = self.run_due(&ran).await {
-                tracing::error!("a scheduled run stopped: {error}; it is tried again");
-            }
+            self.run_due(&ran).await;
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.cancelled() => return,
@@ -124,17 +122,27 @@ impl Scheduler {
         }
     }
 
-    /// Runs everything whose latest instant is not yet done.
-    pub async fn run_due(&self, ran: &(impl Fn(&Ran) + Send + Sync)) -> Result<(), WalkError> {
+    /// Runs everything whose latest instant is not yet done. What stops one (a full disk, a lake that does not answer) is
+    /// said, and it stays due.
+    pub async fn run_due(&self, ran: &(impl Fn(&Ran) + Send + Sync)) {
         for job in &self.jobs {
-            let now = self.walk.clock().now().micros.div_euclid(MINUTE);
-            let Some(minute) = job.schedule.when.last_at(now) else { continue };
-            if self.done(&job.name).await?.is_some_and(|done| done >= minute) {
-                continue;
+            match self.run_if_due(job).await {
+                Ok(Some(run)) => ran(&run),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(detection.id = job.name, "a scheduled run stopped: {error}; it is tried again");
+                }
             }
-            ran(&self.run_job(job, minute).await?);
         }
-        Ok(())
+    }
+
+    async fn run_if_due(&self, job: &Job) -> Result<Option<Ran>, WalkError> {
+        let now = self.walk.clock().now().micros.div_euclid(MINUTE);
+        let Some(minute) = job.schedule.when.last_at(now) else { return Ok(None) };
+        if self.done(&job.name).await?.is_some_and(|done| done >= minute) {
+            return Ok(None);
+        }
+        self.run_job(job, minute).await.map(Some)
     }
 
     /// Runs a correlation rule, or a scheduled query by its own or one of its rules' names, for an instant of the

@@ -4,6 +4,7 @@
 
 mod dedup;
 mod lake;
+mod scheduled;
 mod serving;
 
 use std::sync::Arc;
