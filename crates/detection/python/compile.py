@@ -419,4 +419,6 @@ def compile_content(modules, models, rules):
         except Opaque:
             continue
     compiled = models_of(compiler, models)
+    # The syntax trees are done with; what would live on is traversed by every garbage collection.
+    assigned_names.cache_clear()
     return compiler.result(compiled), functions, compiler.callables, compiler.globals

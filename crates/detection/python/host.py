@@ -209,12 +209,12 @@ def load(settings, program):
             table[1].append((index, detection.matcher()))
     MODELS.clear()
     MODELS.update(models)
+    mode = SETTINGS["optimise"]
+    compiled = None if mode == "off" else compiled_rules(program, tables, model_modules)
     # Loaded content lives as long as the worker; what events leave behind is collected after every batch.
     gc.disable()
     gc.collect()
     gc.freeze()
-    mode = SETTINGS["optimise"]
-    compiled = None if mode == "off" else compiled_rules(program, tables, model_modules)
     return json.dumps({"errors": errors, "sandbox": LAYERS}), mode, tables, compiled, SETTINGS["shadow"], SETTINGS["explain"], SETTINGS["fault"]
 
 
