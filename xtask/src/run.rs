@@ -37,9 +37,13 @@ pub(crate) fn status_error(line: &str, status: ExitStatus) -> Result<()> {
 pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
-    // Of the `cargo run` that started us; they would make the product's build differ from one by hand.
-    for inherited in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_MANIFEST_PATH"] {
-        command.env_remove(inherited);
+    // Of the `cargo run` that started us; build scripts that watch them would make the product's build differ from one by
+    // hand, and half of it be compiled again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
     }
     command
 }

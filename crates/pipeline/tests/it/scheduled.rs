@@ -55,6 +55,8 @@ fn scheduler(
         detections: None,
         deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
         schemas: Arc::new(SchemaSet::default()),
+        discovered: Vec::new(),
+        filters: Arc::default(),
         interner: Interner::new(),
         clock: clock.clone(),
         blobs: folder.to_owned(),
