@@ -25,7 +25,8 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::product::{Product, Purpose};
 
-/// Batches come and go by the hundred megabytes, made on some threads and freed on others.
+/// Batches come and go by the hundred megabytes, made on some threads and freed on others. Without huge pages: the kernel
+/// would clear far more memory than is used.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -27,6 +27,14 @@ impl Document {
         Self { text: String::new(), members: Vec::new(), items: Vec::new(), root: Value::Null }
     }
 
+    /// Empties it; the memory stays.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.members.clear();
+        self.items.clear();
+        self.root = Value::Null;
+    }
+
     pub fn set_root(&mut self, root: Value) {
         self.root = root;
     }

@@ -64,6 +64,10 @@ pub struct Parser {
     /// Per key id: the object (epoch) that saw it last; finds duplicate keys in large objects.
     seen: Vec<u64>,
     epoch: u64,
+    /// Of the last record: the next one is taken to be of its kind.
+    last_members: usize,
+    last_items: usize,
+    spare: Vec<Document>,
 }
 
 struct Slot {
@@ -77,6 +81,9 @@ struct Slot {
 
 /// Local key caches stop growing here; the interner is bounded anyway.
 const MAX_LOCAL_KEYS: usize = 1 << 15;
+/// What a parser keeps for later records: so many documents, none larger than this.
+const MAX_SPARE: usize = 1024;
+const MAX_SPARE_BYTES: usize = 64 * 1024;
 
 impl Parser {
     #[must_use]
@@ -88,12 +95,25 @@ impl Parser {
             scratch: Scratch::default(),
             seen: Vec::new(),
             epoch: 0,
+            last_members: 0,
+            last_items: 0,
+            spare: Vec::new(),
         }
     }
 
     #[must_use]
     pub fn interner(&self) -> &Arc<Interner> {
         &self.interner
+    }
+
+    /// Takes documents that nobody needs any more: their memory is the next records'.
+    pub fn recycle(&mut self, documents: impl IntoIterator<Item = Document>) {
+        let room = MAX_SPARE.saturating_sub(self.spare.len());
+        let small = documents.into_iter().filter(|document| document.heap_bytes() <= MAX_SPARE_BYTES);
+        self.spare.extend(small.take(room).map(|mut document| {
+            document.clear();
+            document
+        }));
     }
 
     /// Parses exactly one JSON value, white space around it allowed.
@@ -103,15 +123,13 @@ impl Parser {
         if record.len() >= (u32::MAX / 2) as usize {
             return Err(ParseError { kind: ParseErrorKind::TooLarge, offset: 0 });
         }
-        // Room for what processing appends, so that the usual event never moves its text.
-        let mut owned = String::with_capacity(record.len() + record.len() / 4 + 512);
-        owned.push_str(text);
-        let mut document = Document {
-            text: owned,
-            members: Vec::with_capacity(record.len() / 24 + 8),
-            items: Vec::new(),
-            root: Value::Null,
-        };
+        // Room for what processing appends, so that the usual event is never moved: the root's members once more, and the
+        // standard fields.
+        let mut document = self.spare.pop().unwrap_or_default();
+        document.text.reserve(record.len() + record.len() / 4 + 512);
+        document.members.reserve(2 * self.last_members + 24);
+        document.items.reserve(self.last_items + 8);
+        document.text.push_str(text);
         let mut cursor = Cursor { parser: self, document: &mut document, bytes: record, at: 0 };
         cursor.blank();
         let root = cursor.value(0);
@@ -120,6 +138,8 @@ impl Parser {
         self.scratch.items.clear();
         end?;
         document.root = root?;
+        self.last_members = document.members.len();
+        self.last_items = document.items.len();
         Ok(document)
     }
 }

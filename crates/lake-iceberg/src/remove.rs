@@ -19,7 +19,7 @@ use uncia_model::{BatchId, PointerMove, RowId, TableRef, fields};
 use crate::commit::{self, Append};
 use crate::stage::{Stager, blocking};
 use crate::tables::LiveFile;
-use crate::writer::{DataWriter, encode};
+use crate::writer::{DataWriter, as_they_stand, encode};
 
 /// The files that take the place of others.
 #[derive(Default)]
@@ -69,7 +69,7 @@ fn replacement(writer: &DataWriter, files: &[LiveFile], ids: &HashSet<String>) -
         if kept.is_empty() {
             continue;
         }
-        let encoded = encode(&schema, &kept).map_err(|error| LakeError::Engine(Box::new(error)))?;
+        let encoded = encode(&schema, &kept, &as_they_stand(&kept)).map_err(engine)?;
         let path = copy_path(&file.path, writer.batch);
         writer.storage.put(&path, &encoded.bytes)?;
         replacement.files.push(writer.data_file(&path, &encoded, file.partition)?);

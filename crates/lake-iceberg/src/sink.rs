@@ -15,7 +15,10 @@ use crate::columns::{ColumnError, Columns};
 use crate::commit::Prepared;
 use crate::storage::lake_error;
 
-/// Arrow's offsets are 31 bits; a record batch ends long before its texts get there.
+/// A record batch ends here: columns that grow further are copied ever more often, and the next ones know how large they
+/// will be.
+const RECORD_BATCH_ROWS: usize = 8 * 1024;
+/// Or here: Arrow's offsets are 31 bits.
 const RECORD_BATCH_BYTES: usize = 256 * 1024 * 1024;
 
 /// A sink of this lake.
@@ -27,6 +30,12 @@ pub(crate) struct ColumnSink {
     finished: Vec<RecordBatch>,
     rows: usize,
     /// Since the last record batch ended.
+    unfinished: Unfinished,
+}
+
+#[derive(Default)]
+struct Unfinished {
+    rows: usize,
     bytes: usize,
 }
 
@@ -43,7 +52,15 @@ impl ColumnSink {
     pub(crate) fn new(table: TableRef, wanted: Arc<TableSchema>, prepared: &Prepared) -> Result<Self, LakeError> {
         let schema: SchemaRef = schema_to_arrow_schema(&prepared.schema).map_err(lake_error)?.into();
         let columns = Columns::new(schema, &prepared.json);
-        Ok(Self { table, wanted, columns, times: Vec::new(), finished: Vec::new(), rows: 0, bytes: 0 })
+        Ok(Self {
+            table,
+            wanted,
+            columns,
+            times: Vec::new(),
+            finished: Vec::new(),
+            rows: 0,
+            unfinished: Unfinished::default(),
+        })
     }
 
     pub(crate) fn finish(mut self) -> Result<Collected, LakeError> {
@@ -52,10 +69,10 @@ impl ColumnSink {
     }
 
     fn end_record_batch(&mut self) -> Result<(), LakeError> {
-        if self.bytes > 0 {
+        if self.unfinished.rows > 0 {
             let batch = self.columns.finish().map_err(|e| self.error(&e))?;
             self.finished.push(batch);
-            self.bytes = 0;
+            self.unfinished = Unfinished::default();
         }
         Ok(())
     }
@@ -70,8 +87,9 @@ impl RowSink for ColumnSink {
         let time = self.columns.append(self.rows, row).map_err(|e| self.error(&e))?;
         self.times.push(time);
         self.rows += 1;
-        self.bytes += row.heap_bytes().max(1);
-        if self.bytes >= RECORD_BATCH_BYTES {
+        self.unfinished.rows += 1;
+        self.unfinished.bytes += row.heap_bytes();
+        if self.unfinished.rows >= RECORD_BATCH_ROWS || self.unfinished.bytes >= RECORD_BATCH_BYTES {
             self.end_record_batch()?;
         }
         Ok(())

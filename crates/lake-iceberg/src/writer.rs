@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ahash::{AHashSet, RandomState};
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array as _, AsArray, RecordBatch, StringArray};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -41,6 +41,8 @@ const PAGE_ROWS: usize = 20_000;
 const ZSTD_LEVEL: i32 = 3;
 /// Rows that are put in order at once.
 const SORTED_ROWS: usize = 16 * 1024;
+/// Rows that stand in order already are written from where they are, if there are this many in a row on average.
+const SHORTEST_RUN: usize = 256;
 const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = 3_600_000_000;
 
@@ -79,8 +81,7 @@ impl DataWriter {
         batches: &[RecordBatch],
         order: &[Sorted],
     ) -> Result<DataFile, LakeError> {
-        let sorted = in_order(batches, order).map_err(|e| self.error(&e))?;
-        let encoded = encode(schema, &sorted).map_err(|e| LakeError::Engine(Box::new(e)))?;
+        let encoded = encode(schema, batches, order).map_err(|e| LakeError::Engine(Box::new(e)))?;
         let partition = order[0].partition;
         let path = self.path(partitioning, partition);
         self.storage.put(&path, &encoded.bytes)?;
@@ -149,24 +150,34 @@ impl DataWriter {
 
 /// A row's place in its file, and where it is now. Rows of one instant keep their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Sorted {
+pub(crate) struct Sorted {
     partition: Option<i32>,
     time: i64,
     place: usize,
     row: usize,
 }
 
-/// The rows in that order.
-fn in_order(batches: &[RecordBatch], order: &[Sorted]) -> Result<Vec<RecordBatch>, ArrowError> {
-    let (first, last) = (order[0], order[order.len() - 1]);
-    let is_run = order.windows(2).all(|pair| (pair[0].place, pair[0].row + 1) == (pair[1].place, pair[1].row));
-    if is_run {
-        return Ok(vec![batches[first.place].slice(first.row, last.row + 1 - first.row)]);
+/// All rows, in the order that they are in.
+pub(crate) fn as_they_stand(batches: &[RecordBatch]) -> Vec<Sorted> {
+    let rows = batches.iter().enumerate().flat_map(|(place, batch)| (0..batch.num_rows()).map(move |row| (place, row)));
+    rows.map(|(place, row)| Sorted { partition: None, time: 0, place, row }).collect()
+}
+
+/// The rows in that order, in pieces, so that no piece's texts outgrow Arrow's offsets and only one is in memory twice.
+fn in_order<'a>(
+    batches: &'a [RecordBatch],
+    order: &'a [Sorted],
+) -> Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + 'a> {
+    let follows = |a: &Sorted, b: &Sorted| (a.place, a.row + 1) == (b.place, b.row);
+    let runs = order.chunk_by(follows);
+    if order.len() >= SHORTEST_RUN * runs.clone().count() {
+        return Box::new(runs.map(|run| Ok(batches[run[0].place].slice(run[0].row, run.len()))));
     }
-    let batches: Vec<&RecordBatch> = batches.iter().collect();
-    let places: Vec<(usize, usize)> = order.iter().map(|row| (row.place, row.row)).collect();
-    // In pieces, so that no piece's texts outgrow Arrow's offsets.
-    places.chunks(SORTED_ROWS).map(|piece| interleave_record_batch(&batches, piece)).collect()
+    let references: Vec<&RecordBatch> = batches.iter().collect();
+    Box::new(order.chunks(SORTED_ROWS).map(move |piece| {
+        let places: Vec<(usize, usize)> = piece.iter().map(|row| (row.place, row.row)).collect();
+        interleave_record_batch(&references, &places)
+    }))
 }
 
 /// How a table's rows are split over files.
@@ -203,30 +214,42 @@ pub(crate) struct Encoded {
     metadata: ParquetMetaData,
 }
 
-pub(crate) fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Encoded, parquet::errors::ParquetError> {
-    let properties = properties(schema, batches)?;
+/// The rows of that order as a file.
+pub(crate) fn encode(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    order: &[Sorted],
+) -> Result<Encoded, parquet::errors::ParquetError> {
+    let properties = properties(schema, batches, order)?;
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties))?;
-    for batch in batches {
-        writer.write(batch)?;
+    for batch in in_order(batches, order) {
+        writer.write(&batch?)?;
     }
     let metadata = writer.close()?;
     Ok(Encoded { bytes, metadata })
 }
 
-fn properties(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<WriterProperties, parquet::errors::ParquetError> {
+fn properties(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    order: &[Sorted],
+) -> Result<WriterProperties, parquet::errors::ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
-        // No two rows share one: a dictionary would be filled for nothing.
-        .set_column_dictionary_enabled(ColumnPath::from(fields::ROW_ID), false);
+        // No two rows share one, and they are random: a dictionary would be filled for nothing, bounds exclude nothing, and
+        // digits are all there is to compress.
+        .set_column_dictionary_enabled(ColumnPath::from(fields::ROW_ID), false)
+        .set_column_statistics_enabled(ColumnPath::from(fields::ROW_ID), EnabledStatistics::None)
+        .set_column_compression(ColumnPath::from(fields::ROW_ID), Compression::ZSTD(ZstdLevel::try_new(1)?));
     for (place, field) in schema.fields().iter().enumerate() {
         if !field.name().starts_with("p_any_") {
             continue;
         }
-        let values = distinct_items(batches, place);
+        let values = distinct_items(batches, order, place);
         if values == 0 {
             continue;
         }
@@ -240,15 +263,23 @@ fn properties(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<WriterPrope
 }
 
 /// Distinct texts in a list column.
-fn distinct_items(batches: &[RecordBatch], column: usize) -> u64 {
+fn distinct_items(batches: &[RecordBatch], order: &[Sorted], column: usize) -> u64 {
     let hasher = RandomState::new();
     let mut seen = AHashSet::new();
-    for batch in batches {
-        let Some(list) = batch.column(column).as_list_opt::<i32>() else { continue };
-        let Some(texts) = list.values().as_string_opt::<i32>() else { continue };
-        seen.extend(texts.iter().flatten().map(|text| hasher.hash_one(text)));
+    let lists: Vec<_> = batches.iter().map(|batch| texts_of_lists(batch, column)).collect();
+    for row in order {
+        let Some((offsets, texts)) = lists[row.place] else { continue };
+        let items = offsets[row.row] as usize..offsets[row.row + 1] as usize;
+        seen.extend(items.map(|item| hasher.hash_one(texts.value(item))));
     }
     seen.len() as u64
+}
+
+/// Where each row's list begins among the texts, and these; `None` if there are none.
+fn texts_of_lists(batch: &RecordBatch, column: usize) -> Option<(&[i32], &StringArray)> {
+    let list = batch.column(column).as_list_opt::<i32>()?;
+    let texts = list.values().as_string_opt::<i32>()?;
+    (!texts.is_empty()).then(|| (list.value_offsets(), texts))
 }
 
 /// What a manifest says of a file's columns, by field id. Columns inside lists have sizes only, as Iceberg counts rows.

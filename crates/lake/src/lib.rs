@@ -26,7 +26,7 @@ pub struct RowBatch {
 }
 
 /// Collects rows of one table until they are staged, in the lake's own form: a row's document can go as soon as it is
-/// appended.
+/// appended. The keys of all rows are of one interner: a sink knows columns by their keys' ids.
 pub trait RowSink: Send {
     /// Appends a row of the form that [`RowBatch::rows`] says.
     fn append(&mut self, row: &Document) -> Result<(), LakeError>;

@@ -74,7 +74,7 @@ impl Collector<'_> {
                     self.begin(group, &mut collected.rows).await?;
                 }
             }
-            let (rows, groups) = append(collected.rows, chunk.source, chunk.groups).await?;
+            let (rows, groups) = self.append(collected.rows, chunk.source, chunk.groups).await?;
             collected.rows = rows;
             collected.found.extend(groups.into_iter().filter(|group| !group.events.is_empty()));
             collected.failures.extend(chunk.failures);
@@ -104,22 +104,26 @@ impl Collector<'_> {
         rows.sinks.insert(group.log_type.clone(), sink);
         Ok(())
     }
-}
 
-/// Appends the events to their sinks, off the threads that wait, and keeps of them what detections found.
-async fn append(
-    mut rows: EventRows,
-    source: SourceId,
-    mut groups: Vec<JudgedEvents>,
-) -> Result<(EventRows, Vec<JudgedEvents>), WalkError> {
-    let work = move || -> Result<_, LakeError> {
-        for group in &mut groups {
-            rows.append(&source, group)?;
-            group.keep_found();
-        }
-        Ok((rows, groups))
-    };
-    Ok(tokio::task::spawn_blocking(work).await.map_err(|_| WalkError::Thread)??)
+    /// Appends the events to their sinks, off the threads that wait, and keeps of them what detections found.
+    async fn append(
+        &self,
+        mut rows: EventRows,
+        source: SourceId,
+        mut groups: Vec<JudgedEvents>,
+    ) -> Result<(EventRows, Vec<JudgedEvents>), WalkError> {
+        let processors = self.processors.clone();
+        let work = move || -> Result<_, LakeError> {
+            let mut spare = Vec::new();
+            for group in &mut groups {
+                rows.append(&source, group)?;
+                group.keep_found(&mut spare);
+            }
+            processors.recycle(spare);
+            Ok((rows, groups))
+        };
+        Ok(tokio::task::spawn_blocking(work).await.map_err(|_| WalkError::Thread)??)
+    }
 }
 
 impl EventRows {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uncia_alerting::Judged;
 use uncia_detection::{Engine, EventBatch};
+use uncia_document::Document;
 use uncia_model::{DetectionError, Event, LogType, Match};
 
 /// The engine, and the log types that it has detections for: events of others never become bytes again.
@@ -29,8 +30,8 @@ impl JudgedEvents {
         Judged { log_type: &self.log_type, matches: &self.matches, errors: &self.errors }
     }
 
-    /// Keeps only the events that something was said of.
-    pub(crate) fn keep_found(&mut self) {
+    /// Keeps only the events that something was said of; the documents of the others go to `spare`.
+    pub(crate) fn keep_found(&mut self, spare: &mut Vec<Document>) {
         let named = self.matches.iter().map(|found| found.event).chain(self.errors.iter().map(|error| error.event));
         let mut kept: Vec<usize> = named.collect();
         kept.sort_unstable();
@@ -38,8 +39,12 @@ impl JudgedEvents {
         let place = |event: usize| kept.binary_search(&event).expect("all named events are kept");
         self.matches.iter_mut().for_each(|found| found.event = place(found.event));
         self.errors.iter_mut().for_each(|error| error.event = place(error.event));
-        let events = std::mem::take(&mut self.events).into_iter().enumerate();
-        self.events = events.filter(|(event, _)| kept.binary_search(event).is_ok()).map(|(_, event)| event).collect();
+        for (place, event) in std::mem::take(&mut self.events).into_iter().enumerate() {
+            match kept.binary_search(&place) {
+                Ok(_) => self.events.push(event),
+                Err(_) => spare.push(event.document),
+            }
+        }
     }
 }
 

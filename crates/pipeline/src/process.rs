@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt as _, stream};
-use uncia_document::{Interner, Timestamp};
+use uncia_document::{Document, Interner, Timestamp};
 use uncia_model::SourceId;
 use uncia_processing::{Observed, Processed, Processor};
 
@@ -20,6 +20,8 @@ use crate::walk::WalkError;
 
 /// Records that are processed at a time.
 const CHUNK: usize = 512;
+/// Chunks whose documents are kept for their memory.
+const MAX_SPARE_CHUNKS: usize = 8;
 
 /// Keeps one processor per thread, warm.
 pub(crate) struct Processors {
@@ -29,6 +31,8 @@ pub(crate) struct Processors {
     interner: Arc<Interner>,
     filters: Arc<SourceFilters>,
     threads: usize,
+    /// Of events that stand in columns, a chunk each. Memory that one thread takes and another gives back is dear.
+    spare: Mutex<Vec<Vec<Document>>>,
 }
 
 /// What became of records of one source.
@@ -45,7 +49,14 @@ impl Processors {
         filters: Arc<SourceFilters>,
         threads: usize,
     ) -> Self {
-        Self { idle: Mutex::new(Vec::new()), schemas, interner, filters, threads: threads.max(1) }
+        Self {
+            idle: Mutex::new(Vec::new()),
+            schemas,
+            interner,
+            filters,
+            threads: threads.max(1),
+            spare: Mutex::default(),
+        }
     }
 
     /// Processes the batch; the records stay, so that a batch whose commit met a conflict can be walked again.
@@ -80,6 +91,8 @@ impl Processors {
     ) -> Chunk {
         let piece = &batch.pieces[place];
         let mut processor = self.take(in_force);
+        let spare = lock(&self.spare).pop();
+        processor.recycle(spare.into_iter().flatten());
         let mut processed = Processed::default();
         let mut filtered = FilteredCounts::new();
         let mut observed = Observed::default();
@@ -104,6 +117,14 @@ impl Processors {
             replay::give_identity(&mut processed, *row_id, &self.interner);
         }
         Chunk { source: piece.payload.origin.source.clone(), processed, filtered }
+    }
+
+    /// Takes the documents of events that nobody needs any more.
+    pub(crate) fn recycle(&self, documents: Vec<Document>) {
+        let mut spare = lock(&self.spare);
+        if spare.len() < MAX_SPARE_CHUNKS {
+            spare.push(documents);
+        }
     }
 
     fn take(&self, in_force: &Arc<InForce>) -> Processor {

@@ -119,7 +119,8 @@ fn events(processor: &mut Processor, gzip: &Bytes, log_types: &[LogType], mut ea
         assert!(out.failures.is_empty(), "{:?}", out.failures);
         each(&out);
         count += out.events.len();
-        out.events.clear();
+        // As the walk does.
+        processor.recycle(out.events.drain(..).map(|event| event.document));
     }
     count
 }

@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
-use uncia_document::{Ref, Value};
+use uncia_document::{Document, Key, KeyId, Ref, Value};
 use uncia_model::fields;
 
 use super::extra::{Extra, write_json};
@@ -55,6 +55,8 @@ pub(crate) struct StructBuilder {
 /// A field's array, which ends with the last row that had the field: nulls behind it are filled in when they matter.
 struct FieldBuilder {
     name: Box<str>,
+    /// Of the name, once it was met: comparing numbers is cheaper.
+    key: KeyId,
     column: ColumnBuilder,
     /// The field that followed this one the last time: rows of one kind have their members in one order.
     next: usize,
@@ -198,9 +200,17 @@ impl ColumnBuilder {
         }
     }
 
+    /// The array. What comes next is taken to be about as large, and gets its memory at once.
     fn finish(&mut self, kind: &DataType) -> ArrayRef {
+        let rows = self.len();
         match (self, kind) {
-            (Self::Text(builder) | Self::Json(builder, _), _) => Arc::new(builder.finish()),
+            (Self::Text(builder) | Self::Json(builder, _), _) => {
+                let next = match builder.values_slice().len() {
+                    0 => StringBuilder::new(),
+                    bytes => StringBuilder::with_capacity(rows, bytes + bytes / 8),
+                };
+                Arc::new(std::mem::replace(builder, next).finish())
+            }
             (Self::Bool(builder), _) => Arc::new(builder.finish()),
             (Self::Int(builder), _) => Arc::new(builder.finish()),
             (Self::Long(builder), _) => Arc::new(builder.finish()),
@@ -208,7 +218,9 @@ impl ColumnBuilder {
             (Self::Timestamp(builder), _) => Arc::new(builder.finish()),
             (Self::List(list), DataType::List(item)) => {
                 let values = list.item.finish(item.data_type());
-                let offsets = std::mem::replace(&mut list.offsets, vec![0]);
+                let mut next = Vec::with_capacity(list.offsets.len());
+                next.push(0);
+                let offsets = std::mem::replace(&mut list.offsets, next);
                 let offsets = OffsetBuffer::new(offsets.into());
                 Arc::new(ListArray::new(item.clone(), offsets, values, list.valid.finish()))
             }
@@ -275,6 +287,7 @@ impl StructBuilder {
     fn new(columns: &Fields, path: &str, json: &JsonPaths) -> Self {
         let builder = |(place, field): (usize, &Arc<Field>)| FieldBuilder {
             name: field.name().as_str().into(),
+            key: KeyId::NONE,
             column: ColumnBuilder::new(field, &format!("{path}{}", field.name()), json),
             next: place + 1,
         };
@@ -306,15 +319,17 @@ impl StructBuilder {
     fn append_members(&mut self, object: Ref<'_>, mut extra: Option<&mut Extra>) -> bool {
         let mut fits = true;
         let mut last = None;
-        for ((_, name), value) in object.members() {
-            let found = self.find(last, name);
+        let document = object.document();
+        for member in document.members(object.value()) {
+            let value = document.at(member.value);
+            let found = self.find(last, member.key, document);
             let member_fits = match found {
                 // A name met twice has its place taken.
                 Some(place) if self.fields[place].column.len() <= self.rows => {
                     let column = &mut self.fields[place].column;
                     column.extend_to(self.rows);
                     if let (ColumnBuilder::Struct(_), Some(extra)) = (&*column, extra.as_deref_mut()) {
-                        extra.enter(name);
+                        extra.enter(document.key(member.key));
                         let fits = column.append(value, Some(extra));
                         extra.leave();
                         fits
@@ -329,7 +344,7 @@ impl StructBuilder {
                 continue;
             }
             match extra.as_deref_mut() {
-                Some(extra) => extra.keep(name, value),
+                Some(extra) => extra.keep(document.key(member.key), value),
                 None => fits = false,
             }
         }
@@ -337,12 +352,16 @@ impl StructBuilder {
     }
 
     /// The field of that name; the one that followed the last one the last time is compared first.
-    fn find(&mut self, last: Option<usize>, name: &str) -> Option<usize> {
+    fn find(&mut self, last: Option<usize>, key: Key, document: &Document) -> Option<usize> {
         let guess = last.map_or(self.first, |last| self.fields[last].next);
-        if self.fields.get(guess).is_some_and(|field| *field.name == *name) && Some(guess) != self.extra {
+        if let Some(field) = self.fields.get(guess)
+            && field.key == key.id
+            && key.id != KeyId::NONE
+        {
             return Some(guess);
         }
-        let place = *self.by_name.get(name)?;
+        let place = *self.by_name.get(document.key(key))?;
+        self.fields[place].key = key.id;
         match last {
             Some(last) => self.fields[last].next = place,
             None => self.first = place,

@@ -33,10 +33,18 @@ pub(crate) fn double(literal: &str) -> Double {
     };
     // Any decimal of up to 15 digits in the normal range survives the way through a double.
     let short = literal.len() <= 15 && !literal.contains(['e', 'E']);
-    if short || decimal(literal) == decimal(&format!("{value:e}")) {
+    if short || is_shortest(literal, value) {
         return Double::Exact(value);
     }
     Double::Rounded(value)
+}
+
+/// Whether the shortest decimal of the value is the literal's.
+fn is_shortest(literal: &str, value: f64) -> bool {
+    let mut buffer = ryu::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    // Most literals were written by a program that wrote the shortest one in the usual way.
+    shortest == literal || decimal(literal) == decimal(shortest)
 }
 
 /// A literal as sign, digits without zeros around them, and the power of ten of the last digit. Zero has no digits.

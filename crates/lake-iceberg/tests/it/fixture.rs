@@ -1,7 +1,7 @@
 //! A lake in a temporary directory, and short ways to make schemas and rows.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tempfile::TempDir;
 use uncia_document::{Document, Interner, Member, Scratch, Timestamp, Value};
@@ -9,6 +9,9 @@ use uncia_lake::{Lake, LakeError, RowBatch, TableInfo};
 use uncia_lake_iceberg::storage::Disk;
 use uncia_lake_iceberg::{IcebergLake, MemoryCatalog};
 use uncia_model::{BatchId, Column, ColumnType, Database, ManualClock, PointerMove, TableRef, TableSchema, fields};
+
+/// All rows' keys, as in a process.
+static INTERNER: LazyLock<Arc<Interner>> = LazyLock::new(Interner::new);
 
 pub(crate) struct Fixture {
     pub(crate) directory: TempDir,
@@ -130,7 +133,7 @@ impl Item {
         let Self::Object(mut members) = self else { panic!("a row is an object") };
         members.push((fields::EVENT_TIME.into(), Self::Time(time)));
         let mut document = Document::new();
-        let root = Self::Object(members).build(&mut document, &Interner::new());
+        let root = Self::Object(members).build(&mut document, &INTERNER);
         document.set_root(root);
         document
     }

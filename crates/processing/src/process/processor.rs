@@ -113,6 +113,11 @@ impl Processor {
         }
     }
 
+    /// Takes the documents of events that nobody needs any more, for their memory.
+    pub fn recycle(&mut self, documents: impl IntoIterator<Item = Document>) {
+        self.work.parser.recycle(documents);
+    }
+
     /// Makes an event or a failure of a record and adds it to `out`; headers and comments are counted there. Never
     /// panics, never loses the record.
     pub fn process(&mut self, record: Record, payload: &Payload, parse_time: Timestamp, out: &mut Processed) {
