@@ -76,14 +76,17 @@ impl Document {
     /// Makes an object of `scratch.members[from..]` and takes them off the scratch.
     pub fn close_object(&mut self, scratch: &mut Scratch, from: usize) -> Value {
         let start = self.members.len() as u32;
-        self.members.extend(scratch.members.drain(from..));
+        // Copied as a block, which draining is not.
+        self.members.extend_from_slice(&scratch.members[from..]);
+        scratch.members.truncate(from);
         Value::Object(Span { start, len: self.members.len() as u32 - start })
     }
 
     /// Makes an array of `scratch.items[from..]` and takes them off the scratch.
     pub fn close_array(&mut self, scratch: &mut Scratch, from: usize) -> Value {
         let start = self.items.len() as u32;
-        self.items.extend(scratch.items.drain(from..));
+        self.items.extend_from_slice(&scratch.items[from..]);
+        scratch.items.truncate(from);
         Value::Array(Span { start, len: self.items.len() as u32 - start })
     }
 
