@@ -5,6 +5,9 @@
 
 #![no_main]
 
+#[cfg(feature = "columnar")]
+mod columnar;
+mod learning;
 mod plant;
 mod seeds;
 mod targets;
@@ -32,7 +35,16 @@ fuzz_target!(
             seeds::write(name, folder.as_ref()).expect("seeds can be written");
             std::process::exit(0);
         }
-        TARGET.get_or_init(|| make());
+        let target = TARGET.get_or_init(|| make());
+        if target.forgives_panics() {
+            // In place of libFuzzer's, which ends the program; what nobody catches still ends it.
+            std::panic::set_hook(Box::new(|panic| {
+                // Ours are no part of the readers.
+                if panic.location().is_some_and(|place| place.file().starts_with("src/")) {
+                    eprintln!("{panic}");
+                }
+            }));
+        }
     },
     |data: &[u8]| {
         TARGET.get().expect("chosen before the first run").run(data);

@@ -1,5 +1,6 @@
 //! Bugs that are there only if asked for, to prove that a target would find one. Each stands behind the code under test:
-//! it is reached by what comes out of a parser or splitter, never by the input's bytes as such.
+//! it is reached by what comes out of a parser or splitter, never by the input's bytes as such. Seeds come within one bit of
+//! it: what is proven is that the fuzzer's work gets through to it, not that it can guess words.
 
 use std::sync::OnceLock;
 

@@ -41,10 +41,54 @@ pub(crate) const PARSERS: &[(&str, &str, &[&str])] = &[
     ),
     (
         "syslog",
-        "schema: Fuzz.Syslog\nparser: {native: {name: Syslog}}\nfields:\n  - {name: hostname, type: string}\n  - {name: b, type: string, rename: {from: appname}}\n  - {name: message, type: string}\n",
+        "schema: Fuzz.Syslog\nparser: {native: {name: syslog}}\nfields:\n  - {name: hostname, type: string}\n  - {name: b, type: string, rename: {from: appname}}\n  - {name: message, type: string}\n",
         &[
             "<34>1 2003-10-11T22:14:15.003Z host bux - ID47 [x@1 a=\"b\\\"c\"] text",
             "<34>Oct 11 22:14:15 host bux[12]: text",
+        ],
+    ),
+    (
+        "keyvalue",
+        "schema: Fuzz.Pairs\nparser: {native: {name: keyvalue}}\nfields:\n  - {name: a, type: string}\n  - {name: b, type: string}\n",
+        &["<14>Jan 1 a=1 b=bux c=\"x \\\"y\\\"\"", "[b='bux', a=(1)]", "a==b"],
+    ),
+    (
+        "cef",
+        "schema: Fuzz.Cef\nparser: {native: {name: cef}}\nfields:\n  - {name: name, type: string}\n  - {name: b, type: string}\n  - {name: msg, type: string}\n",
+        &["<14>host CEF:0|v|p\\|q|1|c|n|5|b=bux msg=a text \\= with\\nmore", "CEF:0|v|p|1|c|n|5|b=bux"],
+    ),
+    (
+        "leef",
+        "schema: Fuzz.Leef\nparser: {native: {name: leef}}\nfields:\n  - {name: eventId, type: string}\n  - {name: a, type: string}\n  - {name: b, type: string}\n",
+        &["LEEF:1.0|v|p|1|e|a=1\tb=bux", "<1>h LEEF:2.0|v|p|1|e|x5e|a=1^b=bux", "LEEF:2.0|v|p|1|e|^|b=bux"],
+    ),
+    (
+        "auditd",
+        "schema: Fuzz.Auditd\nparser: {native: {name: auditd}}\nfields:\n  - {name: type, type: string}\n  - {name: timestamp, type: timestamp, timeFormats: [unix], isEventTime: true}\n  - {name: b, type: string}\n",
+        &[
+            "type=SYSCALL msg=audit(1364481363.243:24287): arch=c000003e b=\"bux\"",
+            "type=USER_LOGIN msg=audit(1.5:1): pid=1 msg='op=login b=bux res=success'\u{1d}UID=\"root\"",
+        ],
+    ),
+    (
+        "zeek",
+        "schema: Fuzz.Zeek\nparser: {native: {name: zeek}}\nfields:\n  - {name: ts, type: timestamp, timeFormats: [unix], isEventTime: true}\n  - {name: b, type: string}\n  - {name: l, type: array, element: {type: string}}\n",
+        &[
+            "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tx\n#fields\tts\tb\tl\n#types\ttime\tstring\tset[string]\n1.5\tbux\ta,b\n2\t\\x09\t(empty)\n-\t-\t-\n",
+            "#separator ;\n#fields;b\nbux\n#close;1\n",
+        ],
+    ),
+    (
+        "vpcflow",
+        "schema: Fuzz.Flow\nparser: {native: {name: vpcflow}}\nfields:\n  - {name: version, type: int}\n  - {name: b, type: string}\n  - {name: srcaddr, type: string, indicators: [ip]}\n",
+        &["version b srcaddr\n2 bux 10.0.0.1\n2 - ::1\n", "2 1 eni-1 10.0.0.1 10.0.0.2 1 2 6 3 4 5 6 ACCEPT OK\n"],
+    ),
+    (
+        "windows_event",
+        "schema: Fuzz.Windows\nparser: {native: {name: windows_event}}\nfields:\n  - {name: EventID, type: string}\n  - {name: b, type: string}\n  - {name: ExtraEventData, type: json}\n",
+        &[
+            "<Event xmlns='http://x'><System><Provider Name='p'/><EventID Qualifiers='0'>1</EventID><b>bux</b></System><EventData><Data Name='n'>v</Data><Data>w</Data></EventData><RenderingInfo><Message>m.\nx</Message></RenderingInfo></Event>",
+            "{\"Event\":{\"System\":{\"EventID\":\"1\",\"b\":\"bux\"},\"EventData\":{\"Data\":[{\"Name\":\"n\",\"#text\":\"v\"}]}}}",
         ],
     ),
     (
@@ -87,7 +131,10 @@ fn of(target: &str) -> Vec<Vec<u8>> {
         ]),
         "lines" => texts(&["\u{1}one\r\n\n bux \nthree", "\u{9}\u{feff}bux\n"]),
         "json" => texts(&["\u{1}{\"k\":\"bux\"} [1]\"x\"12 true", "\u{3}{\n\"k\": {}\n}\n{}"]),
-        "json_array" => texts(&["\u{1}{\"x\":[{}],\"a\":[0,[\"bux\",{\"k\":\"bux\"}],2]}", "\u{4}{\"a\":[[],[1,2]]}{\"a\":[[],[]]}"]),
+        "json_array" => texts(&[
+            "\u{1}{\"x\":[{}],\"a\":[0,[\"bux\",{\"k\":\"bux\"}],2]}",
+            "\u{4}{\"a\":[[],[1,2]]}{\"a\":[[],[]]}",
+        ]),
         "cloudwatch_logs" => texts(&[
             "\u{1}{\"messageType\":\"CONTROL_MESSAGE\"}{\"owner\":\"1\",\"logGroup\":\"g\",\"logEvents\":[{\"message\":\"bux\"},{\"message\":\"{}\"}]}",
         ]),
@@ -95,7 +142,9 @@ fn of(target: &str) -> Vec<Vec<u8>> {
             "\u{1}<?xml version='1.0'?><es><!-- x --><e k='bux'/>\n<e><k>bux</k></e></es>",
             "\u{5}<e k='bux'><![CDATA[<a>]]></e><e>&amp;&#65;</e>",
         ]),
-        "xml_root" => texts(&["\u{1}<r><a><e k='bux'/>text<e/></a></r>", "\u{2}<!DOCTYPE a [<!ENTITY x 'y'>]><a><b/></a>"]),
+        "xml_root" => {
+            texts(&["\u{1}<r><a><e k='bux'/>text<e/></a></r>", "\u{2}<!DOCTYPE a [<!ENTITY x 'y'>]><a><b/></a>"])
+        }
         "inflate" => packed(b"one\nbux\n{\"a\":1}\n"),
         "time" => texts(&[
             "rfc3339\n2076-01-02T03:04:05.678+01:00",
@@ -106,9 +155,23 @@ fn of(target: &str) -> Vec<Vec<u8>> {
             "%G-W%V-%u %j %s%n%%\n2076-W01-1 001 1700000000 %",
         ]),
         "schema" => {
-            let own: Vec<Vec<u8>> = PARSERS.iter().map(|(_, schema, _)| schema.replace("Fuzz.", "Fuzz.Bu").into()).collect();
+            let own: Vec<Vec<u8>> =
+                PARSERS.iter().map(|(_, schema, _)| schema.replace("Fuzz.", "Fuzz.Bu").into()).collect();
             own.into_iter().chain([b"schema: Fuzz.Bux\nfields: [{name: a, type: string}]\n".to_vec()]).collect()
         }
+        "infer" => texts(&[
+            "{\"bux\":1,\"t\":\"2025-03-04T10:05:00Z\",\"l\":[1,{\"k\":true}]}\n{\"bux\":\"007\",\"time\":1741082700,\"@x y\":{}}",
+            "{\"ip\":\"10.0.0.1\",\"n\":1.5}\n{\"ip\":\"::1\",\"n\":12345678901234567890,\"N\":null}",
+        ]),
+        "infer_rows" => texts(&["time,user,b\n2025-03-04 10:05:00,ana,bux\n,\"q\"\"q\",1\n", "a;b\n1;bux\n"]),
+        "discovery" => texts(&[
+            "{\"d\":\"x\",\"bux\":1,\"o\":{\"i\":1,\"n\":[1]},\"l\":[{\"i\":2,\"m\":\"2025-03-04T10:05:00Z\"}],\"j\":{\"x\":1}}\n{\"d\":\"y\",\"bux\":\"text\"}",
+            "{\"d\":\"x\",\"@a b\":{\"k\":1.5},\"D\":\"z\",\"p_x\":1}",
+        ]),
+        #[cfg(feature = "columnar")]
+        "parquet" => vec![parquet()],
+        #[cfg(feature = "columnar")]
+        "avro" => vec![avro()],
         "processor" => samples(),
         _ => Vec::new(),
     }
@@ -117,8 +180,10 @@ fn of(target: &str) -> Vec<Vec<u8>> {
 /// The records of the bundled schemas' samples, the small ones.
 fn samples() -> Vec<Vec<u8>> {
     let (schemas, _) = SchemaSet::load(bundled());
-    let records = schemas.iter().flat_map(|schema| schema.samples()).map(|sample| sample.raw.trim().as_bytes().to_vec());
-    records.filter(|record| record.len() < 1_500).collect()
+    let records =
+        schemas.iter().flat_map(|schema| schema.samples()).map(|sample| sample.raw.trim().as_bytes().to_vec());
+    let zeek = br#"{"_path":"dns","ts":"2018-03-24T17:15:20.865716Z","uid":"bux","id.orig_h":"10.47.1.100","id.orig_p":41772,"id.resp_h":"10.0.0.100","id.resp_p":53,"proto":"udp","query":"q.example"}"#;
+    records.filter(|record| record.len() < 1_500).chain([zeek.to_vec()]).collect()
 }
 
 fn packed(text: &[u8]) -> Vec<Vec<u8>> {
@@ -159,4 +224,37 @@ fn zip(text: &[u8]) -> Vec<u8> {
     bytes.extend(text);
     bytes.extend(b"PK\x01\x02");
     bytes
+}
+
+/// Two rows of two columns.
+#[cfg(feature = "columnar")]
+fn parquet() -> Vec<u8> {
+    let texts = arrow::array::StringArray::from(vec!["bux", "x"]);
+    let numbers = arrow::array::Int64Array::from(vec![Some(1), None]);
+    let columns: [(&str, arrow::array::ArrayRef); 2] =
+        [("b", std::sync::Arc::new(texts)), ("n", std::sync::Arc::new(numbers))];
+    let batch = arrow::record_batch::RecordBatch::try_from_iter(columns).expect("columns of one length");
+    let mut bytes = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).expect("a schema it knows");
+    writer.write(&batch).expect("memory takes all");
+    writer.close().expect("memory takes all");
+    bytes
+}
+
+/// Two rows, the second with nothing in its union.
+#[cfg(feature = "columnar")]
+fn avro() -> Vec<u8> {
+    let schema = r#"{"type":"record","name":"r","fields":[{"name":"b","type":"string"},{"name":"n","type":["null","long"]},
+        {"name":"t","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"m","type":{"type":"map","values":"bytes"}}]}"#;
+    let schema = apache_avro::Schema::parse_str(schema).expect("a schema");
+    let mut writer = apache_avro::Writer::new(&schema, Vec::new());
+    for (text, number) in [("bux", Some(7)), ("x", None)] {
+        let mut row = apache_avro::types::Record::new(&schema).expect("a record's schema");
+        row.put("b", text);
+        row.put("n", number.map(|number: i64| number));
+        row.put("t", apache_avro::types::Value::TimestampMicros(1));
+        row.put("m", std::collections::HashMap::from([("k".to_owned(), apache_avro::types::Value::Bytes(vec![1]))]));
+        writer.append(row).expect("memory takes all");
+    }
+    writer.into_inner().expect("memory takes all")
 }

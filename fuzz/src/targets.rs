@@ -9,11 +9,19 @@ use uncia_document::{Interner, Parser, Ref, Timestamp};
 use uncia_model::{Failure, FailureReason, Origin, Payload, Record};
 use uncia_processing::{Processed, Processor, SchemaSet, Splitter, StreamType};
 
+#[cfg(feature = "columnar")]
+use crate::columnar::{Avro, Parquet};
+use crate::learning::{Grow, Infer, InferRows};
 use crate::plant;
 use crate::seeds::PARSERS;
 
 pub(crate) trait Target: Send + Sync {
     fn run(&self, data: &[u8]);
+
+    /// Whether a panic that is caught is no finding.
+    fn forgives_panics(&self) -> bool {
+        false
+    }
 }
 
 type Make = fn() -> Box<dyn Target>;
@@ -38,11 +46,25 @@ pub(crate) const TARGETS: &[(&str, Make)] = &[
     ("script", || TextParser::make("script")),
     ("xml_record", || TextParser::make("xml_record")),
     ("syslog", || TextParser::make("syslog")),
+    ("keyvalue", || TextParser::make("keyvalue")),
+    ("cef", || TextParser::make("cef")),
+    ("leef", || TextParser::make("leef")),
+    ("auditd", || TextParser::make("auditd")),
+    ("zeek", || TextParser::make("zeek")),
+    ("vpcflow", || TextParser::make("vpcflow")),
+    ("windows_event", || TextParser::make("windows_event")),
     ("coercion", || TextParser::make("coercion")),
+    ("infer", || Box::new(Infer)),
+    ("infer_rows", || Box::new(InferRows)),
+    ("discovery", || Box::new(Grow)),
+    #[cfg(feature = "columnar")]
+    ("parquet", || Box::new(Parquet)),
+    #[cfg(feature = "columnar")]
+    ("avro", || Box::new(Avro)),
     ("processor", || Box::new(Whole::new())),
 ];
 
-fn payload(bytes: Bytes) -> Payload {
+pub(crate) fn payload(bytes: Bytes) -> Payload {
     let origin = Origin { source: "fuzz".into(), source_label: "fuzz".into(), key: "fuzz".into(), place: None };
     Payload { origin, bytes, received: Timestamp::from_micros(0), log_types: Vec::new(), head: None }
 }
@@ -58,7 +80,7 @@ impl Target for Document {
         let again = parser.parse(text.as_bytes()).expect("what is written can be read");
         assert_eq!(again.to_json(), text);
         if let Some(value) = document.root().get("k").and_then(|value| value.items().nth(1)).and_then(Ref::as_str) {
-            plant::bug(value.as_bytes(), b"bug");
+            plant::bug(value.as_bytes(), b"buy");
         }
     }
 }
@@ -102,10 +124,10 @@ impl Target for Stream {
         }
         let mut parser = Parser::new(Interner::new());
         for record in whole.iter().flatten() {
-            plant::bug(&record.bytes, b"bug");
+            plant::bug(&record.bytes, b"buy");
             let Ok(document) = parser.parse(&record.bytes) else { continue };
             for value in [document.root().get("k"), Some(document.root())].into_iter().flatten() {
-                plant::bug(value.as_str().unwrap_or_default().as_bytes(), b"bug");
+                plant::bug(value.as_str().unwrap_or_default().as_bytes(), b"buy");
             }
         }
     }
@@ -120,7 +142,7 @@ impl Target for Inflate {
         let mut bytes = 0;
         for item in Splitter::default().records(&payload, &StreamType::Lines) {
             if let Ok(record) = item {
-                plant::bug(&record.bytes, b"bug");
+                plant::bug(&record.bytes, b"buy");
                 bytes += record.bytes.len();
             }
             // The guards let a small bomb grow to 256 MiB, which takes too long here.
@@ -150,7 +172,7 @@ impl Target for Time {
     }
 }
 
-fn run(processor: &mut Processor, record: Vec<u8>) -> Processed {
+pub(crate) fn run(processor: &mut Processor, record: Vec<u8>) -> Processed {
     let mut processed = Processed::default();
     let bytes = Bytes::from(record);
     let payload = payload(bytes.clone());
@@ -161,7 +183,7 @@ fn run(processor: &mut Processor, record: Vec<u8>) -> Processed {
 }
 
 /// One event or one failure, and no parser broke.
-fn check(processed: &Processed) {
+pub(crate) fn check(processed: &Processed) {
     for failure in &processed.failures {
         assert_ne!(failure.reason, FailureReason::ParserPanic, "{}", failure.message);
     }
@@ -181,7 +203,7 @@ impl Target for Schema {
         let (schemas, _) = SchemaSet::load([("fuzz.yml".to_owned(), text.to_owned())]);
         for schema in schemas.iter() {
             let name = schema.log_type().as_str();
-            plant::bug(name.rsplit('.').next().unwrap_or_default().as_bytes(), b"Bug");
+            plant::bug(name.rsplit('.').next().unwrap_or_default().as_bytes(), b"Buy");
         }
         Processor::new(Arc::new(schemas), Interner::new());
     }
@@ -217,7 +239,7 @@ impl Target for TextParser {
         check(&processed);
         for event in &processed.events {
             let value = event.document.root().get("b").and_then(Ref::as_str);
-            plant::bug(value.unwrap_or_default().as_bytes(), b"bug");
+            plant::bug(value.unwrap_or_default().as_bytes(), b"buy");
         }
         // What came before changes nothing.
         if processed.events.len() + processed.failures.len() == 1 {
@@ -259,7 +281,7 @@ impl Target for Whole {
         check(&processed);
         for event in &processed.events {
             let id = event.document.root().get("uid").and_then(Ref::as_str);
-            plant::bug(id.unwrap_or_default().as_bytes(), b"bug");
+            plant::bug(id.unwrap_or_default().as_bytes(), b"buy");
         }
     }
 }

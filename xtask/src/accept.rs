@@ -28,6 +28,7 @@ const PROOFS: &[Proof] = &[
     ("bad-input", bad_input),
     ("discovery", discovery),
     ("poison", poison),
+    ("replay", replay),
     ("real-logs", real_logs),
     ("open-access", open_access),
     ("matches", matches),
@@ -84,6 +85,11 @@ fn discovery(ground: &Ground) -> Result<()> {
 
 fn poison(ground: &Ground) -> Result<()> {
     script(ground, "accept_poison.py", &[])
+}
+
+/// `uncia failures replay`, killed again and again.
+fn replay(ground: &Ground) -> Result<()> {
+    script(ground, "accept_replay.py", &[])
 }
 
 fn real_logs(ground: &Ground) -> Result<()> {

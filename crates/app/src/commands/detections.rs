@@ -63,7 +63,8 @@ pub(crate) async fn conformance(config: &Config, arguments: &cli::Conformance, f
         for refused in &passage.refused {
             eprintln!("uncia: taken as written: {refused}");
         }
-        eprintln!("{} events went through their schema, {} did not", passage.events, passage.refused.len());
+        let through = passage.events - passage.refused.len();
+        eprintln!("{through} of {} events went through their schema, the others are taken as written", passage.events);
     }
     let flips = flip_expectations(&mut content, arguments.flip, arguments.seed);
     let mut config = config.clone();

@@ -25,7 +25,7 @@ pub(crate) struct Passage {
 /// Replaces the events of all rules' tests.
 pub(crate) fn pass(content: &mut Content, schemas: SchemaSet) -> Result<Passage> {
     let schemas = Arc::new(schemas);
-    let mut processor = Processor::relaxed(schemas, Interner::new());
+    let mut processor = Processor::relaxed(schemas.clone(), Interner::new());
     let mut passage = Passage::default();
     for rule in content.rules.iter_mut().filter(|rule| rule.analysis_type == AnalysisType::Rule) {
         for test in &mut rule.tests {
@@ -33,8 +33,10 @@ pub(crate) fn pass(content: &mut Content, schemas: SchemaSet) -> Result<Passage>
             let Json::Object(event) = event else { continue };
             let (own, record): (Map<_, _>, Map<_, _>) = event.into_iter().partition(|(name, _)| name.starts_with("p_"));
             passage.events += 1;
-            let named = own.get(fields::LOG_TYPE).and_then(Json::as_str).filter(|name| name.contains('.'));
-            let log_types = named.map_or_else(|| rule.log_types.clone(), |name| vec![LogType::new(name)]);
+            // Some tests name a type that nobody has; the rule's own are meant.
+            let named = own.get(fields::LOG_TYPE).and_then(Json::as_str).map(LogType::new);
+            let named = named.filter(|log_type| schemas.get(log_type).is_some());
+            let log_types = named.map_or_else(|| rule.log_types.clone(), |log_type| vec![log_type]);
             match normal_form(&mut processor, record, log_types) {
                 Ok(mut normal) => {
                     normal.extend(own);

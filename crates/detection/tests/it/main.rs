@@ -11,6 +11,7 @@ mod functions;
 mod hostile;
 mod oracle;
 mod own;
+mod paths;
 mod simple;
 mod small_rules;
 mod testing;

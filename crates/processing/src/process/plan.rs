@@ -39,6 +39,8 @@ pub(super) struct TextPlan {
 #[derive(Default)]
 pub(super) struct Probe {
     pub(super) required: Vec<(KeyId, Box<str>)>,
+    /// What full records have and abbreviated ones may lack.
+    pub(super) waived: Vec<KeyId>,
     pub(super) allowed: Vec<Allowed>,
     /// Every top-level key that is a field.
     pub(super) keys: Vec<KeyId>,
@@ -116,7 +118,7 @@ impl Plan {
         let root = compiler.object(&schema.spec().fields);
         let mut probe = probe(&schema.spec().fields, interner);
         if required == Required::Waived {
-            probe.required.clear();
+            probe.waived = probe.required.drain(..).map(|(key, _)| key).collect();
             probe.keys.extend(root.fields.iter().filter_map(|field| field.renamed));
         }
         Self {

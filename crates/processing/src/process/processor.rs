@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use uncia_document::{Document, Interner, ParseErrorKind, Parser, Scratch, Timestamp, Value};
+use uncia_document::{Document, Interner, KeyId, ParseErrorKind, Parser, Scratch, Timestamp, Value};
 use uncia_model::{Event, Failure, FailureReason, LogType, Payload, Record, RowId};
 
 use super::candidates::{Candidates, TopLevel};
@@ -94,7 +94,7 @@ impl Processor {
     }
 
     /// For abbreviated records, such as the events of unit tests: no field is required, and a record goes to the
-    /// candidate that knows most of its fields.
+    /// candidate that knows most of its fields and, among equals, finds most and misses least of what it would require.
     #[must_use]
     pub fn relaxed(schemas: Arc<SchemaSet>, interner: Arc<Interner>) -> Self {
         Self::with(&schemas, interner, Required::Waived, Choice::Nearest)
@@ -218,8 +218,10 @@ impl Attempt<'_> {
             let text = std::str::from_utf8(&self.record.bytes).map_err(Refusal::not_utf8)?;
             for &place in &candidates.text {
                 let plan = &self.plans[place];
-                // Scripts read what they like; other parsers read JSON only where somebody asked for it.
-                let is_wanted = parsed.is_err() || candidates.is_named || plan.reads_any_text();
+                // Scripts read what they like; other parsers read JSON only where somebody asked for it, and an abbreviated
+                // record that is JSON is no line.
+                let is_asked_for = candidates.is_named && work.required == Required::Checked;
+                let is_wanted = parsed.is_err() || is_asked_for || plan.reads_any_text();
                 if !is_wanted {
                     continue;
                 }
@@ -362,11 +364,18 @@ impl Attempt<'_> {
     }
 }
 
-/// The candidate that takes the record and knows most of its fields; the first in the order of trial among equals.
+/// The candidate that takes the record and knows most of its fields; among equals the one that finds most of what it would
+/// require, then the one that misses least of that, then the first in the order of trial.
 #[cold]
 fn nearest(work: &mut Work, plans: &[Plan], candidates: &Candidates, record: &Record) -> Option<usize> {
     let mut document = work.parser.parse(&record.bytes).ok()?;
     let root = document.root().value();
+    let present: Vec<KeyId> = document
+        .members(root)
+        .iter()
+        .filter(|member| member.value != Value::Null)
+        .map(|member| member.key.id)
+        .collect();
     let mark = document.mark();
     let mut best = None;
     for &place in &candidates.json {
@@ -375,8 +384,16 @@ fn nearest(work: &mut Work, plans: &[Plan], candidates: &Candidates, record: &Re
         let known = coercion.known;
         work.clear();
         document.rewind(mark);
-        if taken && best.is_none_or(|(most, _)| known > most) {
-            best = Some((known, place));
+        if !taken {
+            continue;
+        }
+        let waived = &plans[place].probe.waived;
+        let has = waived.iter().filter(|key| present.contains(key)).count();
+        // Where a record has nothing that anybody requires, how much they require says nothing.
+        let missing = if has == 0 { 0 } else { waived.len() - has };
+        let rank = (known, has, Reverse(missing));
+        if best.is_none_or(|(most, _)| rank > most) {
+            best = Some((rank, place));
         }
     }
     best.map(|(_, place)| place)

@@ -420,6 +420,26 @@ fn an_abbreviated_record_may_have_been_an_event() {
 }
 
 #[test]
+fn an_abbreviated_record_goes_to_who_misses_least() {
+    let of = |name: &str, parser: &str, required: &str| {
+        let field = |key: &str| format!("  - {{name: {key}, type: string, required: {}}}\n", required.contains(key));
+        let fields: String = ["org", "group", "kind"].map(field).concat();
+        (format!("{name}.yml"), format!("schema: Test.{name}\n{parser}fields:\n{fields}"))
+    };
+    // The stricter one would be first, and the parser of lines would take anything.
+    let lines = "parser: {csv: {delimiter: ',', columns: [org, group, kind]}}\n";
+    let files = [of("Group", "", "org group kind"), of("Org", "", "org kind"), of("Lines", lines, "org group kind")];
+    let (set, errors) = SchemaSet::load(files);
+    assert!(errors.is_empty(), "{errors:?}");
+    let all = ["Test.Group", "Test.Org", "Test.Lines"];
+    let mut processor = Processor::relaxed(Arc::new(set), Interner::new());
+    for (record, log_type) in [(r#"{"kind":"k"}"#, "Test.Org"), (r#"{"kind":"k","group":"g"}"#, "Test.Group")] {
+        assert_eq!(process(&mut processor, record.as_bytes(), &all).unwrap().log_type.as_str(), log_type, "{record}");
+    }
+    assert!(process(&mut processor, b"{}", &all).is_err());
+}
+
+#[test]
 fn a_full_interner_changes_nothing() {
     let fields = "  - {name: a.b, type: string, rename: {from: x}}\n  - {name: n, type: int, required: true}\n";
     let record = br#"{"x":"1","n":"2","@y":3,"a.b":4}"#;

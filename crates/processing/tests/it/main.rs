@@ -1,6 +1,7 @@
 //! Processing against the product's own schemas and against real logs.
 
 mod content;
+mod corpus;
 mod manual;
 mod sample_data;
 

@@ -8,7 +8,7 @@ use uncia_document::{Interner, Timestamp};
 use uncia_model::{Failure, Origin, Payload};
 use uncia_processing::{Processed, Processor, Splitter, StreamType};
 
-fn folder(name: &str) -> Option<PathBuf> {
+pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let data = match std::env::var_os("UNCIA_SAMPLE_DATA") {
         Some(folder) => PathBuf::from(folder),
         None => crate::root().join("../shared/data"),
