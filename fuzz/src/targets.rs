@@ -205,7 +205,7 @@ impl Target for Schema {
             let name = schema.log_type().as_str();
             plant::bug(name.rsplit('.').next().unwrap_or_default().as_bytes(), b"Buy");
         }
-        Processor::new(Arc::new(schemas), Interner::new());
+        drop(Processor::new(Arc::new(schemas), Interner::new()));
     }
 }
 

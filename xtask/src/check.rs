@@ -1,5 +1,7 @@
 //! `./x test`: the cheap checks first, so that they fail first.
 
+use std::process::Stdio;
+
 use anyhow::Result;
 
 use crate::build::{Profile, lay_extension};
@@ -9,6 +11,7 @@ use crate::{python, tidy};
 /// Everything CI asks of a change.
 pub(crate) fn test(quick: bool, filter: Option<&str>) -> Result<()> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
+    fuzz_targets()?;
     tidy::tidy()?;
     run(&mut cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     if quick {
@@ -31,6 +34,14 @@ pub(crate) fn test(quick: bool, filter: Option<&str>) -> Result<()> {
     tests.args(filter);
     run(&mut tests)?;
     python::event_tests(&Profile::Dev.directory())
+}
+
+/// The fuzz targets are a workspace of their own, which a change of the product's dependencies forgets easily: without its lock
+/// file they cannot be built. What they do is `./x accept fuzz`.
+fn fuzz_targets() -> Result<()> {
+    let manifest = ["--manifest-path", "fuzz/Cargo.toml"];
+    run(cargo(["fmt", "--check"]).args(manifest))?;
+    run(cargo(["metadata", "--locked", "--quiet", "--format-version", "1"]).args(manifest).stdout(Stdio::null()))
 }
 
 fn has_nextest() -> bool {
