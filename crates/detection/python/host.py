@@ -58,8 +58,23 @@ class Sources:
         return None
 
     def exec_module(self, module):
-        found = self.sources[module.__name__]
-        exec(compile(found["source"], found["file"], "exec"), module.__dict__)
+        exec(self.code(module.__name__), module.__dict__)
+
+    def code(self, name):
+        found = self.sources[name]
+        if "code" not in found:
+            found["code"] = compile(found["source"], found["file"], "exec")
+        return found["code"]
+
+    def errors(self):
+        """Of those that are no Python, by name."""
+        found = {}
+        for name in self.sources:
+            try:
+                self.code(name)
+            except Exception as error:
+                found[name] = described(error)
+        return found
 
 
 class Silence(io.TextIOBase):
@@ -184,7 +199,8 @@ def load(settings, program):
     for destination in reversed(program["destinations"]):
         DESTINATIONS[destination["name"]] = destination["id"]
     errors = {}
-    models, model_modules = load_data_models(program["data_models"])
+    supporting = GLOBALS.errors()
+    models, model_modules = load_data_models(program["data_models"], supporting)
     skipped = SETTINGS["skip"]
     tables = {}
     DETECTIONS.clear()
@@ -215,7 +231,7 @@ def load(settings, program):
     gc.disable()
     gc.collect()
     gc.freeze()
-    return json.dumps({"errors": errors, "sandbox": LAYERS}), mode, tables, compiled, SETTINGS["shadow"], SETTINGS["explain"], SETTINGS["fault"]
+    return json.dumps({"errors": errors, "supporting": supporting, "sandbox": LAYERS}), mode, tables, compiled, SETTINGS["shadow"], SETTINGS["explain"], SETTINGS["fault"]
 
 
 def compiled_rules(program, tables, model_modules):
@@ -245,8 +261,8 @@ MODELS = {}
 MODEL_PARTS = {}
 
 
-def load_data_models(specs):
-    """Data models by log type. A model that cannot be loaded is left out: its log types have none."""
+def load_data_models(specs, errors):
+    """Data models by log type. A model that cannot be loaded is left out and noted: its log types have none."""
     models, modules = {}, []
     MODEL_PARTS.clear()
     for spec in specs:
@@ -264,7 +280,7 @@ def load_data_models(specs):
             model = _uncia.DataModel(paths, methods)
             MODEL_PARTS[id(model)] = (paths, methods)
         except Exception as error:
-            print(f"data model {spec['id']}: {error!r}", file=sys.stderr)
+            errors[spec["id"]] = described(error)
             continue
         for log_type in spec["log_types"]:
             models.setdefault(log_type, model)

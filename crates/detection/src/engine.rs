@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use uncia_model::{DetectionError, DetectionErrorKind, DetectionId, LogType, limits};
 
 use crate::native::Native;
 use crate::python::{
     Chunk, Evaluation, EvaluationStats, EventBatch, Explanation, Found, FunctionError, Job, Judged, KeyValue,
-    LaunchConfig, Launcher, Optimise, Pool, PoolConfig, Probe, Program, Quarantine, Sandbox, SandboxLayer, TestCase,
-    TestOutcome, TimeLimits, extension, interpreter, not_run,
+    LaunchConfig, Launcher, Optimise, Pool, PoolConfig, Probe, Program, Quarantine, Sandbox, SandboxLayer, Terms,
+    TestCase, TestOutcome, TimeLimits, Ward, extension, interpreter, not_run,
 };
 
 /// How workers are found, started and limited.
@@ -35,12 +36,18 @@ pub struct EngineConfig {
     pub hard_limit: Duration,
     /// Address space of a worker.
     pub memory_bytes: u64,
+    /// Workers yield to everything else on the machine.
+    pub yields: bool,
     /// Whether workers must, shall or need not run behind walls.
     pub sandbox: Sandbox,
-    /// Deaths of one detection …
+    /// Workers that one detection ended or held up …
     pub quarantine_deaths: usize,
-    /// … within this time, after which it is no longer run.
+    /// … within this time, after which it is put aside …
     pub quarantine_window: Duration,
+    /// … for this time.
+    pub quarantine_time: Duration,
+    /// What is known of such detections; an engine that follows another one gets its ward.
+    pub ward: Ward,
     /// How far detections are decided without asking Python.
     pub optimise: Optimise,
     /// Of the pairs of event and detection that are decided without Python, one in so many is compared with it; 0 for none.
@@ -58,9 +65,12 @@ impl Default for EngineConfig {
             soft_limit: limits::RULE_SOFT_LIMIT,
             hard_limit: limits::RULE_HARD_LIMIT,
             memory_bytes: 2 * 1024 * 1024 * 1024,
+            yields: false,
             sandbox: Sandbox::default(),
             quarantine_deaths: 3,
             quarantine_window: Duration::from_secs(600),
+            quarantine_time: Duration::from_secs(3_600),
+            ward: Ward::default(),
             optimise: Optimise::default(),
             shadow: 1_000,
             probe: Probe::default(),
@@ -114,12 +124,20 @@ impl Engine {
         cache: Arc<dyn KeyValue>,
     ) -> Result<Self, EngineError> {
         let program = Arc::new(program.into());
+        let python = config.python.clone();
+        // Asking interpreters for their versions takes a while.
+        let python = tokio::task::spawn_blocking(move || interpreter(python.as_deref()))
+            .await
+            .expect("looking for an interpreter does not panic")?;
         let launcher = Launcher::start(LaunchConfig {
-            python: interpreter(config.python.as_deref())?,
+            python,
             extension: extension(config.extension.as_deref())?,
             memory_bytes: config.memory_bytes,
+            yields: config.yields,
         });
         let absolute = |path: &PathBuf| std::path::absolute(path).map(|path| path.display().to_string());
+        let terms =
+            Terms { deaths: config.quarantine_deaths, window: config.quarantine_window, time: config.quarantine_time };
         let pool = PoolConfig {
             program: Arc::clone(&program),
             python_path: config.python_path.iter().filter_map(|path| absolute(path).ok()).collect(),
@@ -127,7 +145,7 @@ impl Engine {
             workers: config.workers,
             launcher: launcher.map_err(|error| EngineError::Start(error.to_string()))?,
             cache,
-            quarantine: Quarantine::new(config.quarantine_deaths, config.quarantine_window),
+            quarantine: Quarantine::new(terms, config.ward.clone(), &program),
             sandbox: config.sandbox,
             optimise: config.optimise,
             shadow: config.shadow,
@@ -152,6 +170,17 @@ impl Engine {
         broken.filter_map(|(index, broken)| Some((detections.get(index as usize)?.id.clone(), broken.error))).collect()
     }
 
+    /// The globals and data models that cannot be loaded, by their ids, with the reason.
+    #[must_use]
+    pub fn supporting_errors(&self) -> Vec<(String, FunctionError)> {
+        self.pool.shared.supporting_errors().into_iter().collect()
+    }
+
+    /// Waits until all workers have loaded the program; the first has when the engine has started.
+    pub async fn ready(&self) {
+        self.pool.ready().await;
+    }
+
     /// The walls around the workers, as the worker that started last reports them; empty without a sandbox.
     #[must_use]
     pub fn sandbox(&self) -> Vec<SandboxLayer> {
@@ -162,7 +191,7 @@ impl Engine {
     #[must_use]
     pub fn quarantined(&self) -> Vec<DetectionId> {
         let detections = &self.program().detections;
-        let closed = self.pool.shared.quarantine.closed().into_iter();
+        let closed = self.pool.shared.quarantine.closed(Instant::now()).into_iter();
         closed.filter_map(|index| Some(detections.get(index as usize)?.id.clone())).collect()
     }
 
@@ -263,14 +292,17 @@ impl Engine {
     #[must_use]
     pub fn standing_errors(&self, log_type: &LogType) -> Vec<DetectionError> {
         let shared = &self.pool.shared;
-        let (broken, closed) = (shared.broken(), shared.quarantine.closed());
+        let (broken, closed) = (shared.broken(), shared.quarantine.closed(Instant::now()));
         let error = |index: u32| {
             let (kind, exception, message) = if let Some(broken) = broken.get(&index) {
                 let FunctionError { exception, message, place } = broken.error.clone();
                 (broken.kind, exception, if place.is_empty() { message } else { format!("{message}: {place}") })
             } else if closed.binary_search(&index).is_ok() {
-                let message = "put aside until the next start: it kept ending its worker";
-                (DetectionErrorKind::Crash, "DetectionQuarantined".to_owned(), message.to_owned())
+                let minutes = shared.quarantine.terms().time.as_secs().div_ceil(60);
+                let message = format!(
+                    "put aside for {minutes} minutes: it kept ending or holding up its worker; a changed one runs at once"
+                );
+                (DetectionErrorKind::Crash, "DetectionQuarantined".to_owned(), message)
             } else {
                 return None;
             };

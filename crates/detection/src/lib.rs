@@ -18,7 +18,7 @@ mod simple;
 mod spec;
 mod testing;
 
-pub use content::{Content, ContentProblem, ContentRoot, Weight};
+pub use content::{Content, ContentProblem, ContentRoot, Fingerprint, Weight};
 pub use correlation::{Correlated, CorrelationRule, Member, Signal, instant};
 pub use engine::{Engine, EngineConfig, EngineError, find_python};
 pub use python::*;

@@ -29,7 +29,8 @@ pub struct Content {
     pub without_base: usize,
 }
 
-enum Item {
+/// One file's item.
+pub(super) enum Item {
     Rule(Box<RuleSpec>),
     Global(GlobalSpec),
     DataModel(DataModelSpec),
@@ -154,7 +155,7 @@ impl Content {
     }
 
     /// Takes an item in; what an earlier root said under the same id is gone.
-    fn replace(&mut self, id: &str, item: Item) {
+    pub(super) fn replace(&mut self, id: &str, item: Item) {
         let place = self.rules.iter().position(|rule| rule.id.as_str() == id);
         self.globals.retain(|global| global.id != id);
         self.data_models.retain(|model| model.id != id);

@@ -2,6 +2,7 @@
 
 mod detection;
 pub(crate) mod fields;
+mod fingerprint;
 mod keys;
 mod load;
 mod problem;
@@ -9,9 +10,11 @@ mod program;
 mod root;
 mod scalar;
 pub(crate) mod schedule;
+mod standing;
 mod supporting;
 pub(crate) mod yaml;
 
+pub use fingerprint::Fingerprint;
 pub use load::Content;
 pub use problem::{ContentProblem, Weight};
 pub use root::ContentRoot;

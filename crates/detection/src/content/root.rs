@@ -109,7 +109,7 @@ fn on_disk(root: &Path) -> Result<Vec<Candidate>, (String, String)> {
 }
 
 /// A part of a repository, such as its `rules/okta_rules`, needs the repository's globals and data models.
-fn supporting_folders(root: &Path) -> Vec<PathBuf> {
+pub(super) fn supporting_folders(root: &Path) -> Vec<PathBuf> {
     let Ok(root) = root.canonicalize() else { return Vec::new() };
     let has_some = |folder: &Path| SUPPORTING.iter().any(|name| folder.join(name).is_dir());
     if has_some(&root) {

@@ -57,13 +57,25 @@ impl Seat {
                 }
             };
             let batch = shared.next_batch();
-            let Err(death) = run(worker, &shared, &chunk, batch, &mut progress).await else { break };
+            let ended = run(worker, &shared, &chunk, batch, &mut progress).await;
+            if matches!(ended, Ok(Ended::Done)) {
+                break;
+            }
             self.worker = None;
-            progress.judged.stats.deaths += 1;
-            progress.after(&death, batch, &shared, &chunk);
+            if let Err(death) = ended {
+                progress.judged.stats.deaths += 1;
+                progress.after(&death, batch, &shared, &chunk);
+            }
         }
         progress.judged
     }
+}
+
+/// How a run of a worker over a chunk ended.
+enum Ended {
+    Done,
+    /// The worker would call a detection again that has been put aside since: it was ended, and another one goes on.
+    PutAside,
 }
 
 /// Sends what is left of the chunk and takes in what is found, until all is judged or the worker dies.
@@ -73,12 +85,12 @@ async fn run(
     chunk: &Chunk,
     batch: u64,
     progress: &mut Progress,
-) -> Result<(), Death> {
+) -> Result<Ended, Death> {
     let header = BatchHeader {
         batch,
         log_type: chunk.log_type.as_str().to_owned(),
         resume: progress.resume,
-        skip: shared.quarantine.closed(),
+        skip: shared.quarantine.closed(Instant::now()),
         rejected: chunk.rejected.clone(),
         distrusted: shared.distrusted(),
         events: chunk.events.len() as u32,
@@ -92,38 +104,56 @@ async fn run(
     worker.send(kind::TO_BATCH, &[&payload]).await?;
     loop {
         match worker.receive().await? {
-            (kind::FROM_FOUND, frame) => progress.take(&frame, shared, chunk),
+            (kind::FROM_FOUND, frame) => {
+                if progress.take(&frame, shared, chunk) {
+                    worker.end().await;
+                    return Ok(Ended::PutAside);
+                }
+            }
             (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
             (kind::FROM_DIVERGED, frame) => progress.diverged(&frame, shared, chunk),
             (_, done) => {
                 let mut done = &done[..];
                 read_u64(&mut done);
                 progress.judged.stats.count(Counts::read(&mut done).unwrap_or_default());
-                return Ok(());
+                return Ok(Ended::Done);
             }
         }
     }
 }
 
 impl Progress {
-    /// Takes in one found frame.
-    fn take(&mut self, mut frame: &[u8], shared: &Shared, chunk: &Chunk) {
-        let (Some(event), Some(index)) = (read_u32(&mut frame), read_u32(&mut frame)) else { return };
+    /// Takes in one found frame; true if its detection must not be called any more.
+    fn take(&mut self, mut frame: &[u8], shared: &Shared, chunk: &Chunk) -> bool {
+        let (Some(event), Some(index)) = (read_u32(&mut frame), read_u32(&mut frame)) else { return false };
         let (Some((&what, json)), Some(detection)) =
             (frame.split_first(), shared.program.detections.get(index as usize))
         else {
-            return;
+            return false;
         };
         self.resume = (event, index + 1);
         let at = chunk.offset + event as usize;
         let read = if what == FOUND_MATCH { read_match(json, detection, at) } else { read_error(json, detection, at) };
-        match read {
-            Ok(found) => self.judged.found.extend(found.into_iter().map(|found| (index, found))),
+        let found = match read {
+            Ok(found) => found,
             Err(error) => {
                 let kind = DetectionErrorKind::Raised;
                 self.blame(shared, chunk, (event, index), kind, "InvalidResult", error.to_string());
+                return false;
             }
+        };
+        // An interrupted call has cost the others its whole time, though the worker lives.
+        let costly = |found: &Found| match found {
+            Found::Error(error) => matches!(error.kind, DetectionErrorKind::Timeout | DetectionErrorKind::Memory),
+            Found::Match(_) => false,
+        };
+        let is_costly = found.iter().any(costly);
+        self.judged.found.extend(found.into_iter().map(|found| (index, found)));
+        if !is_costly {
+            return false;
         }
+        note(shared, index, "it ran too long, or took too much memory");
+        shared.quarantine.is_closed(index, Instant::now())
     }
 
     /// Takes in that a decision without Python was wrong.
@@ -167,11 +197,8 @@ impl Progress {
         }
         self.resume = behind;
         let (kind, error) = error_of(death, shared.limits);
+        note(shared, pair.1, &error.message);
         self.blame(shared, chunk, pair, kind, &error.exception, error.message);
-        if shared.quarantine.note(pair.1, Instant::now()) {
-            let id = shared.program.detections.get(pair.1 as usize).map(|detection| detection.id.as_str());
-            tracing::error!(detection.id = id, "detection put aside: it keeps ending its worker");
-        }
     }
 
     fn blame(
@@ -200,6 +227,16 @@ impl Progress {
             let pair = (self.resume.0, index);
             self.blame(shared, chunk, pair, DetectionErrorKind::Crash, "WorkerUnavailable", reason.to_owned());
         }
+    }
+}
+
+/// Says at once who held up a worker, long before the batch is done, and puts aside who does it again and again.
+fn note(shared: &Shared, detection: u32, what: &str) {
+    let id = shared.program.detections.get(detection as usize).map(|detection| detection.id.as_str());
+    tracing::warn!(detection.id = id, "a detection held up its worker: {what}");
+    if shared.quarantine.note(detection, Instant::now()) {
+        let minutes = shared.quarantine.terms().time.as_secs().div_ceil(60);
+        tracing::error!(detection.id = id, "detection put aside for {minutes} minutes: it keeps holding up its worker");
     }
 }
 

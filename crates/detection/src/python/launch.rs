@@ -22,6 +22,8 @@ pub(crate) struct LaunchConfig {
     pub(crate) python: PathBuf,
     pub(crate) extension: PathBuf,
     pub(crate) memory_bytes: u64,
+    /// Workers yield to everything else on the machine.
+    pub(crate) yields: bool,
 }
 
 /// A started process and our ends of what connects us.
@@ -62,7 +64,7 @@ fn launch(config: &LaunchConfig) -> io::Result<Launched> {
     let (socket, theirs) = UnixStream::pair()?;
     let page = Page::new()?;
     let (socket_fd, page_fd) = (theirs.as_raw_fd(), page.descriptor());
-    let memory_bytes = config.memory_bytes;
+    let (memory_bytes, yields) = (config.memory_bytes, config.yields);
     let mut command = Command::new(&config.python);
     command
         .args(["-s", "-S", "-B", "-X", "utf8", "-X", "frozen_modules=on", "-c", BOOTSTRAP])
@@ -81,10 +83,37 @@ fn launch(config: &LaunchConfig) -> io::Result<Launched> {
         .process_group(0);
     // SAFETY: only system calls on values copied into the closure, no allocation, no lock.
     unsafe {
-        command.pre_exec(move || confine(socket_fd, page_fd, memory_bytes));
+        command.pre_exec(move || {
+            if yields {
+                give_way(0)?;
+            }
+            confine(socket_fd, page_fd, memory_bytes)
+        });
     }
     let child = command.spawn()?;
     Ok(Launched { child, socket, page })
+}
+
+/// Has the calling process, all of its threads and what they start, yield to everything else on the machine, for good.
+pub fn yield_to_others() -> io::Result<()> {
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        if let Ok(number) = thread?.file_name().to_string_lossy().parse() {
+            give_way(number)?;
+        }
+    }
+    Ok(())
+}
+
+/// The least share of the processor, and no haste: for one thread by its number, or the calling one.
+#[expect(unsafe_code, reason = "system calls")]
+fn give_way(thread: libc::pid_t) -> io::Result<()> {
+    let none = libc::sched_param { sched_priority: 0 };
+    // SAFETY: plain numbers, and a structure that outlives the call.
+    let done = unsafe {
+        libc::sched_setscheduler(thread, libc::SCHED_BATCH, &raw const none) == 0
+            && libc::setpriority(libc::PRIO_PROCESS, thread as libc::id_t, 19) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Runs in the child: dies with its parent, gains no privileges, inherits two descriptors, and stays within its limits.

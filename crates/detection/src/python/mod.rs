@@ -23,10 +23,11 @@ pub(crate) use find::{extension, interpreter};
 pub(crate) use found::Found;
 pub(crate) use launch::{LaunchConfig, Launcher};
 pub(crate) use pool::{Job, Pool, PoolConfig, not_run};
-pub(crate) use quarantine::Quarantine;
+pub(crate) use quarantine::{Quarantine, Terms};
 pub(crate) use worker::TimeLimits;
 
 pub use cache::{CacheChange, CacheError, CacheItem, CacheRequest, KeyValue, MemoryCache};
+pub use launch::yield_to_others;
 pub use optimise::{Explanation, Optimise, Probe};
 pub use outcome::{
     Evaluation, EvaluationStats, EventBatch, FunctionError, FunctionOutcome, Mock, TestCase, TestOutcome,
@@ -35,4 +36,5 @@ pub use program::{
     DataModelMapping, DetectionKind, KnownDestination, Program, ProgramDataModel, ProgramDetection, PythonSource,
     SimpleDetection,
 };
+pub use quarantine::Ward;
 pub use sandbox::{LayerState, Sandbox, SandboxLayer};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, oneshot};
 use uncia_model::DetectionErrorKind;
 
 use super::cache::{CacheRequest, KeyValue, MemoryCache};
@@ -44,7 +44,11 @@ pub(crate) struct Shared {
     distrusted: Mutex<BTreeSet<u32>>,
     /// Why detections cannot run, by their places.
     broken: Mutex<BTreeMap<u32, Broken>>,
+    /// Why globals and data models cannot be loaded, by their ids.
+    supporting: Mutex<BTreeMap<String, FunctionError>>,
     batches: AtomicU64,
+    /// One permit for each worker that has started, or could not.
+    ready: Semaphore,
 }
 
 /// Why a detection cannot be loaded.
@@ -105,6 +109,9 @@ struct Hello {
 #[derive(Deserialize)]
 struct Loaded {
     errors: BTreeMap<u32, FunctionError>,
+    /// Of globals and data models, by their ids.
+    #[serde(default)]
+    supporting: BTreeMap<String, FunctionError>,
     #[serde(default)]
     sandbox: Vec<SandboxLayer>,
     /// Walls without which the worker was not to run content, and has not.
@@ -139,7 +146,9 @@ impl Pool {
             explanations: Mutex::default(),
             distrusted: Mutex::default(),
             broken: Mutex::default(),
+            supporting: Mutex::default(),
             batches: AtomicU64::new(1),
+            ready: Semaphore::new(0),
         });
         let first = start_worker(&shared).await?;
         for layer in shared.sandbox_layers().iter().filter(|layer| layer.state == LayerState::Missing) {
@@ -162,6 +171,12 @@ impl Pool {
         let _ = self.jobs.send(job);
     }
 
+    /// Waits until every worker has started, or could not.
+    pub(crate) async fn ready(&self) {
+        let all = self.shared.ready.acquire_many(self.tasks.len() as u32).await;
+        drop(all.expect("the semaphore is never closed"));
+    }
+
     pub(crate) async fn shutdown(self) {
         drop(self.jobs);
         for task in self.tasks {
@@ -173,6 +188,10 @@ impl Pool {
 impl Shared {
     pub(crate) fn broken(&self) -> BTreeMap<u32, Broken> {
         self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn supporting_errors(&self) -> BTreeMap<String, FunctionError> {
+        self.supporting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     pub(crate) fn sandbox_layers(&self) -> Vec<SandboxLayer> {
@@ -270,14 +289,16 @@ async fn load(worker: &mut Worker, shared: &Shared) -> Result<Option<String>, De
     let settings = serde_json::to_vec(&settings).expect("texts and numbers are JSON");
     let mut head = Vec::with_capacity(settings.len() + 4);
     write_bytes(&settings, &mut head);
-    worker.start_watch();
+    worker.set_loading(true);
     worker.send(kind::TO_LOAD, &[&head, &shared.program_json]).await?;
     loop {
         match worker.receive().await? {
             (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
             (_, loaded) => {
+                worker.set_loading(false);
                 let Ok(loaded) = serde_json::from_slice::<Loaded>(&loaded) else { return Ok(None) };
                 shared.keep_layers(loaded.sandbox);
+                *shared.supporting.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = loaded.supporting;
                 if !loaded.explanations.is_empty() {
                     shared.keep_explanations(loaded.explanations);
                 }
@@ -326,6 +347,7 @@ impl Seat {
             // Ready before the first job asks; a failure shows itself then.
             self.worker = start_worker(&self.shared).await.ok();
         }
+        self.shared.ready.add_permits(1);
         loop {
             let job = queue.lock().await.recv().await;
             match job {

@@ -48,6 +48,7 @@ pub(crate) struct Worker {
     listener: Option<JoinHandle<()>>,
     limits: TimeLimits,
     watch: Watch,
+    is_loading: bool,
 }
 
 /// The process is killed and reaped, whatever happens to the worker.
@@ -55,6 +56,9 @@ struct Process(Option<std::process::Child>);
 
 /// How long a killed process may take to close its socket.
 const LAST_FRAMES: Duration = Duration::from_secs(1);
+/// How long a worker may load without calling a detection: it compiles a whole repository then, perhaps on a machine that
+/// has much else to do.
+const LOADING: Duration = Duration::from_secs(180);
 /// Error output kept to explain a death.
 const KEPT_COMPLAINTS: usize = 4096;
 
@@ -73,12 +77,24 @@ impl Worker {
             complaints,
             limits,
             watch: Watch::new(0),
+            is_loading: true,
         })
     }
 
     /// Starts the time of a job's first call.
     pub(crate) fn start_watch(&mut self) {
         self.watch = Watch::new(self.page.position().counter);
+    }
+
+    /// Whether the worker starts or loads a program, which takes its time.
+    pub(crate) fn set_loading(&mut self, is_loading: bool) {
+        self.is_loading = is_loading;
+        self.start_watch();
+    }
+
+    /// Ends the process.
+    pub(crate) async fn end(&mut self) {
+        self.bury(false).await;
     }
 
     /// Sends one frame; pieces are joined.
@@ -138,7 +154,10 @@ impl Worker {
     /// Interrupts or kills a call that takes too long; true when the process is dead and yet keeps its socket open,
     /// as happens when it has given it away.
     fn look(&mut self) -> bool {
-        let counter = self.page.position().counter;
+        let position = self.page.position();
+        let counter = position.counter;
+        let calls_nothing = self.is_loading && !position.busy;
+        let hard = if calls_nothing { self.limits.hard.max(LOADING) } else { self.limits.hard };
         let watch = &mut self.watch;
         if counter != watch.seen && !watch.killed {
             *watch = Watch::new(counter);
@@ -146,12 +165,12 @@ impl Worker {
         }
         let waited = watch.since.elapsed();
         if watch.killed {
-            return waited >= self.limits.hard + LAST_FRAMES;
+            return waited >= hard + LAST_FRAMES;
         }
-        if waited >= self.limits.hard {
+        if waited >= hard {
             watch.killed = true;
             self.process.kill();
-        } else if waited >= self.limits.soft && !watch.interrupted {
+        } else if waited >= self.limits.soft && !watch.interrupted && !calls_nothing {
             watch.interrupted = true;
             self.page.mark_interrupt(counter);
             self.process.interrupt();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uncia_detection::{Engine, EngineConfig, EngineError, Evaluation, MemoryCache, Sandbox};
+use uncia_detection::{Engine, EngineConfig, EngineError, Evaluation, MemoryCache, Sandbox, Ward};
 use uncia_model::DetectionErrorKind::{self, Crash, Memory, Raised, Setup, Timeout};
 
 use crate::workers::{config, engine, evaluate, numbered, rules};
@@ -213,6 +213,72 @@ async fn what_keeps_killing_is_put_aside() {
     engine.shutdown().await;
 }
 
+/// Interrupted calls leave their worker alive and cost its whole time: they count like deaths, and the rest of the chunk
+/// is not paid for.
+#[tokio::test]
+async fn what_keeps_running_too_long_is_put_aside() {
+    let program = rules(&[
+        ("Good", "def rule(event):\n    return True\n"),
+        ("Loops", "def rule(event):\n    while True:\n        pass\n"),
+    ]);
+    let limits = (Duration::from_millis(300), Duration::from_secs(30));
+    let config = EngineConfig { workers: 1, soft_limit: limits.0, hard_limit: limits.1, ..config() };
+    let engine = Engine::start(program, config, Arc::new(MemoryCache::default())).await.unwrap();
+    let first = engine.evaluate(numbered(500)).await;
+    assert_eq!(first.matches.len(), 500);
+    assert_eq!(
+        first.errors.iter().map(|error| (error.event, error.kind)).collect::<Vec<_>>(),
+        [0, 1, 2].map(|n| (n, Timeout))
+    );
+    assert_eq!(engine.quarantined(), ["Loops".into()]);
+    engine.shutdown().await;
+}
+
+/// A following engine knows what was put aside, unless it was mended.
+#[tokio::test]
+async fn put_aside_over_reloads_until_mended() {
+    let exits = "import os\ndef rule(event):\n    os._exit(1)\n";
+    let start = |source: &str, ward: &Ward| {
+        let config = EngineConfig { workers: 1, ward: ward.clone(), ..config() };
+        Engine::start(rules(&[("Other", ""), ("Exits", source)]), config, Arc::new(MemoryCache::default()))
+    };
+    let ward = Ward::default();
+    let first = start(exits, &ward).await.unwrap();
+    assert_eq!(first.evaluate(numbered(4)).await.errors.len(), 4, "one that does not load, three deaths");
+    let second = start(exits, &ward).await.unwrap();
+    assert_eq!(second.quarantined(), ["Exits".into()]);
+    assert_eq!(second.evaluate(numbered(1)).await.stats.deaths, 0);
+    let mended = start("def rule(event):\n    return True\n", &ward).await.unwrap();
+    assert_eq!(mended.quarantined(), []);
+    assert_eq!(mended.evaluate(numbered(1)).await.matches.len(), 1);
+    ward.release();
+    assert_eq!(second.quarantined(), []);
+}
+
+/// Compiling and importing may take long on a busy machine; only calls of content have the limits of calls.
+#[tokio::test]
+async fn loading_has_its_own_time() {
+    let model = uncia_detection::ProgramDataModel {
+        id: "Slow".into(),
+        log_types: vec!["T".into()],
+        module: Some(uncia_detection::PythonSource {
+            name: "slow".into(),
+            file: "slow.py".into(),
+            source: "import time\ntime.sleep(4)\n".into(),
+        }),
+        ..Default::default()
+    };
+    let program = uncia_detection::Program {
+        data_models: vec![model],
+        ..rules(&[("Good", "def rule(event):\n    return True\n")])
+    };
+    let limits = (Duration::from_secs(1), Duration::from_secs(2));
+    let config = EngineConfig { workers: 1, soft_limit: limits.0, hard_limit: limits.1, ..config() };
+    let engine = Engine::start(program, config, Arc::new(MemoryCache::default())).await.unwrap();
+    assert_eq!(engine.evaluate(numbered(3)).await.matches.len(), 3);
+    engine.shutdown().await;
+}
+
 #[tokio::test]
 async fn workers_see_nothing_of_us() {
     let folder = tempfile::tempdir().unwrap();
@@ -246,4 +312,108 @@ def alert_context(event):
         context,
         r#"{"environment": [], "descriptors": 4, "path": [], "group": true, "write": true, "user": null}"#
     );
+}
+
+/// Twelve ways to hold up a worker, or to end it.
+const HOSTILE: [(&str, &str); 12] = [
+    ("Loop", "while True:\n            pass"),
+    (
+        "LoopExcept",
+        "while True:\n            try:\n                pass\n            except Exception:\n                pass",
+    ),
+    (
+        "LoopBareExcept",
+        "while True:\n            try:\n                while True:\n                    pass\n            except:\n                pass",
+    ),
+    ("Regex", "re.match(r'(a+)+$', 'a' * 40 + 'b')"),
+    ("LoopInC", "sum(range(10 ** 12))"),
+    ("Sleep", "time.sleep(1000)"),
+    ("Exit", "os._exit(3)"),
+    ("Abort", "os.abort()"),
+    ("Fault", "ctypes.string_at(1)"),
+    ("Memory", "'x' * 10 ** 11"),
+    ("Recursion", "deeper()"),
+    ("Closes", "os.closerange(3, 100)\n        time.sleep(100)"),
+];
+
+fn hostile(body: &str) -> String {
+    format!(
+        "import ctypes, os, re, time\n\ndef deeper():\n    deeper()\n\ndef rule(event):\n    if event['n'] % 100 == 7:\n        {body}\n    return False\n"
+    )
+}
+
+fn hundred_good() -> Vec<(String, String)> {
+    (0..100).map(good).collect()
+}
+
+async fn start(rules_of: &[(String, String)], config: EngineConfig) -> Engine {
+    let pairs: Vec<(&str, &str)> = rules_of.iter().map(|(id, source)| (id.as_str(), source.as_str())).collect();
+    Engine::start(rules(&pairs), config, Arc::new(MemoryCache::default())).await.unwrap()
+}
+
+fn said(evaluation: &Evaluation) -> Vec<(usize, &str, &str)> {
+    let matches = evaluation.matches.iter();
+    matches.map(|found| (found.event, found.detection.as_str(), found.title.as_str())).collect()
+}
+
+/// Who it was is known soon after its limit.
+#[tokio::test]
+#[ignore = "takes a minute: ./x accept hostile-rules"]
+async fn each_of_twelve_is_named_within_five_seconds() {
+    let (soft, hard) = (Duration::from_secs(1), Duration::from_secs(2));
+    for (id, body) in HOSTILE {
+        let mut all = hundred_good();
+        all.push((id.to_owned(), hostile(body)));
+        let config = EngineConfig { soft_limit: soft, hard_limit: hard, memory_bytes: 1 << 30, workers: 1, ..config() };
+        let engine = start(&all, config).await;
+        let begun = std::time::Instant::now();
+        let evaluation = engine.evaluate(crate::workers::batch([r#"{"n":7}"#.to_owned()])).await;
+        let took = begun.elapsed();
+        let [error] = &evaluation.errors[..] else { panic!("{id}: {:#?}", evaluation.errors) };
+        println!("{id}: {} {} after {:.2} s", error.kind.as_str(), error.exception, took.as_secs_f64());
+        assert_eq!((error.event, error.detection.as_str()), (0, id));
+        assert!(took < hard + Duration::from_secs(5), "{id}: named after {took:?}");
+        engine.shutdown().await;
+    }
+}
+
+/// Once they are put aside, a hundred good rules find what they find alone, at nine tenths of the speed or more.
+#[tokio::test]
+#[ignore = "takes minutes: ./x accept hostile-rules"]
+async fn twelve_beside_a_hundred() {
+    let quick = EngineConfig {
+        soft_limit: Duration::from_millis(500),
+        hard_limit: Duration::from_millis(1_500),
+        memory_bytes: 1 << 30,
+        ..config()
+    };
+    let alone = start(&hundred_good(), EngineConfig { ward: Ward::default(), ..quick.clone() }).await;
+    let mut all = hundred_good();
+    all.extend(HOSTILE.map(|(id, body)| (id.to_owned(), hostile(body))));
+    let beside = start(&all, quick).await;
+    let events = || numbered(4_000);
+
+    // All of them do their worst until they are put aside; those that merely raise never are.
+    let (pure, mixed) = (alone.evaluate(events()).await, beside.evaluate(events()).await);
+    assert_eq!(said(&pure), said(&mixed));
+    let blamed: BTreeSet<&str> = mixed.errors.iter().map(|error| error.detection.as_str()).collect();
+    assert_eq!(blamed, HOSTILE.map(|(id, _)| id).into());
+    let aside = beside.quarantined();
+    println!("{} errors, {} deaths; put aside: {aside:?}", mixed.errors.len(), mixed.stats.deaths);
+    assert!(aside.len() >= 11, "{aside:?}");
+
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..25 {
+        for (engine, best) in [&alone, &beside].into_iter().zip(&mut best) {
+            let begun = std::time::Instant::now();
+            let evaluation = engine.evaluate(events()).await;
+            *best = begun.elapsed().min(*best);
+            assert_eq!(said(&evaluation), said(&pure));
+        }
+    }
+    let ratio = best[0].as_secs_f64() / best[1].as_secs_f64();
+    println!("4,000 events: alone {:?}, beside {:?}: {:.1} % of the speed", best[0], best[1], 100.0 * ratio);
+    assert!(ratio >= 0.9, "{best:?}");
+    alone.shutdown().await;
+    beside.shutdown().await;
 }
