@@ -27,6 +27,7 @@ const PROOFS: &[Proof] = &[
     ("power-loss", power_loss),
     ("bad-input", bad_input),
     ("discovery", discovery),
+    ("reload", reload),
     ("poison", poison),
     ("replay", replay),
     ("real-logs", real_logs),
@@ -66,7 +67,17 @@ pub(crate) fn sample_data() -> Option<PathBuf> {
 
 /// Rules that loop, crash, eat memory: beside good ones, on the engine as it ships.
 fn hostile_rules(_: &Ground) -> Result<()> {
-    run(&mut cargo(["nextest", "run", "--locked", "-p", "uncia-detection", "hostile"]))
+    run(&mut cargo([
+        "nextest",
+        "run",
+        "--locked",
+        "--release",
+        "--run-ignored=all",
+        "--no-capture",
+        "-p",
+        "uncia-detection",
+        "hostile",
+    ]))
 }
 
 /// The simulated file system that loses unsynced writes, many more seeds than in a test run.
@@ -81,6 +92,11 @@ fn bad_input(ground: &Ground) -> Result<()> {
 /// New fields appear while events flow in and queries run.
 fn discovery(ground: &Ground) -> Result<()> {
     script(ground, "accept_discovery.py", &[])
+}
+
+/// Detections are edited a hundred times under 5,000 events a second.
+fn reload(ground: &Ground) -> Result<()> {
+    script(ground, "accept_reload.py", &[])
 }
 
 fn poison(ground: &Ground) -> Result<()> {

@@ -154,6 +154,13 @@ impl Deduplicator {
         )
     }
 
+    /// The longest time that a window of any detection stays open.
+    #[must_use]
+    pub fn longest_period_micros(&self) -> i64 {
+        let default = RuleFacts::new(uncia_model::DetectionId::from(""), Severity::Medium).dedup_period_micros();
+        self.facts.values().map(|facts| facts.dedup_period_micros()).fold(default, i64::max)
+    }
+
     /// The facts of a detection, for what lands beside the match in the lake.
     #[must_use]
     pub fn facts(&self, detection: &uncia_model::DetectionId) -> Option<&Arc<RuleFacts>> {

@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// Records that became no event: look at them, and replay them once their schema is mended.
     #[command(subcommand)]
     Failures(Failures),
+    /// Run detections over the lake's history: what they would have found and raised. Writes nothing.
+    #[command(
+        after_help = "Works beside `uncia serve`, whose detections are not slowed down.\n\nExamples:\n  uncia replay --from 7d --rule AWS.Root.Activity\n  \
+                            uncia replay --from 2026-01-01 --to 2026-02-01 --content ./new-rules --json"
+    )]
+    Replay(Replay),
     /// What came from each source, and what became of it.
     Sources,
     /// Triage alerts.
@@ -150,6 +156,28 @@ pub(crate) struct Query {
     /// The statement; `-` reads it from stdin.
     #[arg(value_name = "SQL")]
     pub(crate) sql: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Replay {
+    /// Events from this time on: an instant as in RFC 3339, a day, or an age such as 24h or 7d.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: String,
+    /// Events before this time [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only this rule, enabled or not; can be given several times [default: all enabled ones].
+    #[arg(long = "rule", value_name = "ID")]
+    pub(crate) rules: Vec<String>,
+    /// Only events of this log type; can be given several times.
+    #[arg(long = "log-type", value_name = "TYPE")]
+    pub(crate) log_types: Vec<String>,
+    /// Folder of detections that are not deployed yet: only its rules run, with the helpers of the configured content.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) content: Vec<PathBuf>,
+    /// Take as much of the processor as other processes do, instead of what they leave.
+    #[arg(long)]
+    pub(crate) no_yield: bool,
 }
 
 #[derive(Subcommand)]

@@ -70,6 +70,12 @@ pub(crate) struct Detections {
     pub(crate) hard_limit_seconds: f64,
     /// Address space of one worker, in MiB.
     pub(crate) memory_mib: u64,
+    /// Workers that one detection may end or hold up within ten minutes before it is put aside …
+    pub(crate) quarantine_deaths: usize,
+    /// … for so many minutes.
+    pub(crate) quarantine_minutes: u64,
+    /// While serving: how often folders are looked at for edited content, in seconds; 0: only when told by SIGHUP.
+    pub(crate) reload_seconds: f64,
     /// Whether workers must (`strict`), shall (`best-effort`) or need not (`off`) be isolated.
     pub(crate) sandbox: uncia_detection::Sandbox,
     /// How far detections are decided without asking Python: off, index, full. All give the same results.
@@ -90,6 +96,9 @@ impl Default for Detections {
             soft_limit_seconds: engine.soft_limit.as_secs_f64(),
             hard_limit_seconds: engine.hard_limit.as_secs_f64(),
             memory_mib: engine.memory_bytes / (1024 * 1024),
+            quarantine_deaths: engine.quarantine_deaths,
+            quarantine_minutes: engine.quarantine_time.as_secs() / 60,
+            reload_seconds: 1.0,
             sandbox: engine.sandbox,
             optimise: engine.optimise,
             compare_one_in: engine.shadow,

@@ -64,6 +64,12 @@ impl DataDir {
         Ok(Self { root: root.canonicalize()?, _lock: None })
     }
 
+    /// Whether some process has it open for writing.
+    pub(crate) fn is_written(root: &Path) -> bool {
+        let Ok(lock) = File::open(root.join("lock")) else { return false };
+        !fs4::fs_std::FileExt::try_lock_shared(&lock).unwrap_or(true)
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -104,7 +110,9 @@ mod tests {
         let refused = DataDir::for_writing(dir.path(), "serve").err().unwrap();
         assert!(refused.to_string().contains("is in use by uncia serve (process"), "{refused}");
         assert_eq!(crate::exit::code_of(&refused), crate::exit::Exit::Unavailable);
+        assert!(DataDir::is_written(dir.path()));
         drop(writer);
+        assert!(!DataDir::is_written(dir.path()));
         DataDir::for_writing(dir.path(), "serve").unwrap();
     }
 }

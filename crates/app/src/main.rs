@@ -12,6 +12,8 @@ mod demo;
 mod exit;
 mod output;
 mod product;
+mod reload;
+mod standing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,7 +85,10 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Conformance(arguments) => {
             commands::detections::conformance(&with_packages(config?, global), arguments, format).await
         }
-        Command::Detections(Detections::List { detections }) => commands::scheduled::list(&config?, detections, format),
+        Command::Detections(Detections::List { detections }) => {
+            let root = data_dir(global).ok();
+            commands::scheduled::list(&config?, root.as_deref(), detections, format).await
+        }
         Command::Detections(Detections::Run { id, at, detections }) => {
             let at = (id.as_str(), at.as_deref());
             commands::scheduled::run(&config?, &data_dir(global)?, at, detections, format).await
@@ -105,6 +110,7 @@ async fn run(cli: Cli) -> Result<Exit> {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::query::query(&product, arguments, format).await
         }
+        Command::Replay(arguments) => commands::replay::replay(&config?, &data_dir(global)?, arguments, format).await,
         Command::Tables => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::query::tables(&product, format).await

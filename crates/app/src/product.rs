@@ -1,5 +1,6 @@
 //! The parts of the product, put together as a command needs them.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,11 @@ use std::time::Duration;
 use anyhow::Result;
 use uncia_alerting::destinations::Destinations;
 use uncia_alerting::{Deduplicator, Facts, Routes, RuleFacts};
-use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination, Program};
+use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination, Program, Ward};
 use uncia_document::Interner;
 use uncia_lake_iceberg::IcebergLake;
-use uncia_model::{Clock, SourceId};
-use uncia_pipeline::{Detections, Parts, SourceFilters, StoreCache, Walk};
+use uncia_model::{Clock, LogType, SourceId};
+use uncia_pipeline::{Detections, Generation, Parts, SourceFilters, StoreCache, Walk};
 use uncia_processing::{FilterConfig, Filters, Splitter};
 use uncia_store::Store;
 
@@ -37,6 +38,8 @@ pub(crate) struct Product {
     dir: DataDir,
     store: Arc<Store>,
     lake: Arc<IcebergLake>,
+    /// Detections that are put aside stay so when content is loaded again.
+    ward: Ward,
 }
 
 impl Product {
@@ -51,7 +54,7 @@ impl Product {
         };
         let store = Arc::new(store.map_err(|error| ExitError::unavailable(error.to_string()))?);
         let lake = Arc::new(IcebergLake::open(&dir.lake(), store.clone())?);
-        Ok(Self { dir, store, lake })
+        Ok(Self { dir, store, lake, ward: Ward::default() })
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -60,6 +63,10 @@ impl Product {
 
     pub(crate) fn lake(&self) -> &Arc<IcebergLake> {
         &self.lake
+    }
+
+    pub(crate) fn ward(&self) -> &Ward {
+        &self.ward
     }
 
     pub(crate) fn dir(&self) -> &DataDir {
@@ -77,33 +84,15 @@ impl Product {
         let (schemas, errors) = content::schemas(&config.schemas.folders)?;
         errors.iter().for_each(|error| notice(error.to_string()));
         content.problems.iter().for_each(|problem| notice(problem.to_string()));
-        let (_, routes) = destinations(config)?;
-        let known = config.destinations.iter().map(|destination| KnownDestination {
-            id: destination.id.clone(),
-            name: destination.name.clone().unwrap_or_else(|| destination.id.to_string()),
-        });
-        let program = Program { destinations: known.collect(), ..Program::from(content) };
-        let cache = Arc::new(StoreCache::new(self.store.clone()));
-        let log_types = content.rules.iter().filter(|rule| rule.enabled).flat_map(|rule| rule.log_types.clone());
-        let log_types: std::collections::HashSet<_> = log_types.collect();
-        let detections = if log_types.is_empty() {
-            None
-        } else {
-            let packages = crate::commands::environment::packages_of(self.dir.root());
-            let mut config = config.clone();
-            config.detections.python_path.extend(packages);
-            let engine = Arc::new(start_engine(&config, program, cache).await?);
-            for (id, error) in engine.setup_errors() {
-                let file = content.rule(&id).map(|rule| rule.file.as_str()).unwrap_or_default();
-                notice(format!("{file}: detection {id} does not load: {error}"));
-            }
-            Some(Detections { engine, log_types })
-        };
+        let generation = self.generation(config, content, 1).await?;
+        for (id, error) in generation.detections.iter().flat_map(|detections| detections.engine.setup_errors()) {
+            let file = content.rule(&id).map(|rule| rule.file.as_str()).unwrap_or_default();
+            notice(format!("{file}: detection {id} does not load: {error}"));
+        }
         Ok(Walk::new(Parts {
             lake: self.lake.clone(),
             store: self.store.clone(),
-            detections,
-            deduplicator: Deduplicator::new(facts(content), routes),
+            generation,
             schemas: Arc::new(schemas),
             discovered: uncia_pipeline::discovered(&self.store).await?,
             filters: Arc::new(filters(config)?),
@@ -113,6 +102,43 @@ impl Product {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }))
     }
+
+    /// The detections of some content, with workers of their own.
+    pub(crate) async fn generation(&self, config: &Config, content: &Content, number: u64) -> Result<Generation> {
+        let (_, routes) = destinations(config)?;
+        let deduplicator = Deduplicator::new(facts(content), routes);
+        let log_types = judged_log_types(content);
+        let mut detections = None;
+        if !log_types.is_empty() {
+            let cache = Arc::new(StoreCache::new(self.store.clone()));
+            let engine = EngineConfig { ward: self.ward.clone(), ..self.engine_config(config)? };
+            let engine = Engine::start(program(config, content), engine, cache).await;
+            let engine = Arc::new(engine.map_err(|error| ExitError::configuration(error.to_string()))?);
+            detections = Some(Detections { engine, log_types });
+        }
+        Ok(Generation { number, detections, deduplicator })
+    }
+
+    /// How this data directory's workers are started: they may import what was installed for it.
+    pub(crate) fn engine_config(&self, config: &Config) -> Result<EngineConfig> {
+        let mut engine = engine_config(config)?;
+        engine.python_path.extend(crate::commands::environment::packages_of(self.dir.root()));
+        Ok(engine)
+    }
+}
+
+/// The log types that some enabled rule judges; for scheduled rules the names of queries.
+pub(crate) fn judged_log_types(content: &Content) -> HashSet<LogType> {
+    content.rules.iter().filter(|rule| rule.enabled).flat_map(|rule| rule.log_types.clone()).collect()
+}
+
+/// Content as workers load it, with the destinations that rules may name.
+pub(crate) fn program(config: &Config, content: &Content) -> Program {
+    let known = config.destinations.iter().map(|destination| KnownDestination {
+        id: destination.id.clone(),
+        name: destination.name.clone().unwrap_or_else(|| destination.id.to_string()),
+    });
+    Program { destinations: known.collect(), ..Program::from(content) }
 }
 
 /// What cuts bytes into records, with what opens Parquet and Avro.
@@ -152,9 +178,14 @@ pub(crate) async fn start_engine(
     program: impl Into<Program>,
     cache: Arc<dyn KeyValue>,
 ) -> Result<Engine> {
+    let engine = Engine::start(program, engine_config(config)?, cache).await;
+    engine.map_err(|error| ExitError::configuration(error.to_string()))
+}
+
+fn engine_config(config: &Config) -> Result<EngineConfig> {
     let detections = &config.detections;
     let defaults = EngineConfig::default();
-    let engine = EngineConfig {
+    Ok(EngineConfig {
         python: detections.python.clone(),
         python_path: detections.python_path.clone(),
         workers: detections.workers.unwrap_or(defaults.workers).max(1),
@@ -162,11 +193,12 @@ pub(crate) async fn start_engine(
         hard_limit: seconds(detections.hard_limit_seconds, "detections.hard_limit_seconds")?,
         memory_bytes: detections.memory_mib * 1024 * 1024,
         sandbox: detections.sandbox,
+        quarantine_deaths: detections.quarantine_deaths,
+        quarantine_time: Duration::from_secs(detections.quarantine_minutes.saturating_mul(60)),
         optimise: detections.optimise,
         shadow: detections.compare_one_in,
         ..defaults
-    };
-    Engine::start(program, engine, cache).await.map_err(|error| ExitError::configuration(error.to_string()))
+    })
 }
 
 fn seconds(value: f64, name: &str) -> Result<Duration> {
@@ -205,7 +237,7 @@ pub(crate) fn check(config: &Config) -> Result<()> {
 }
 
 /// What alerting knows of the detections.
-fn facts(content: &Content) -> Facts {
+pub(crate) fn facts(content: &Content) -> Facts {
     let facts = content.rules.iter().map(|rule| {
         let facts = RuleFacts {
             id: rule.id.clone(),

@@ -9,8 +9,9 @@ use uncia_model::{Database, Failure, LogType, SourceId, TableRef};
 use uncia_processing::Processed;
 
 use crate::batch::RawBatch;
-use crate::detect::{Detections, JudgedEvents, by_log_type};
+use crate::detect::{JudgedEvents, by_log_type};
 use crate::filter::{self, FilteredCounts};
+use crate::generation::Generation;
 use crate::process::{Chunk, Processors};
 use crate::schemas::InForce;
 use crate::walk::WalkError;
@@ -19,13 +20,14 @@ use crate::walk::WalkError;
 const JUDGED_AT_ONCE: usize = 4;
 
 /// A batch, ready to land.
-#[derive(Default)]
 pub(crate) struct CollectedBatch {
     pub(crate) rows: EventRows,
     /// Events with matches or errors.
     pub(crate) found: Vec<JudgedEvents>,
     pub(crate) failures: Vec<Failure>,
     pub(crate) filtered: FilteredCounts,
+    /// What judged it.
+    pub(crate) generation: Arc<Generation>,
 }
 
 /// Rows of the log tables, counted.
@@ -47,7 +49,8 @@ pub(crate) struct Collector<'a> {
     pub(crate) processors: &'a Arc<Processors>,
     /// For the whole batch.
     pub(crate) in_force: &'a Arc<InForce>,
-    pub(crate) detections: Option<&'a Detections>,
+    /// For the whole batch.
+    pub(crate) generation: &'a Arc<Generation>,
     pub(crate) lake: &'a dyn Lake,
     pub(crate) parse_time: uncia_document::Timestamp,
 }
@@ -66,7 +69,13 @@ impl Collector<'_> {
         let judged =
             chunks.map(|chunk| async { Ok::<_, WalkError>(self.judged(chunk?).await) }).buffered(JUDGED_AT_ONCE);
         let mut judged = std::pin::pin!(judged);
-        let mut collected = CollectedBatch::default();
+        let mut collected = CollectedBatch {
+            rows: EventRows::default(),
+            found: Vec::new(),
+            failures: Vec::new(),
+            filtered: FilteredCounts::default(),
+            generation: self.generation.clone(),
+        };
         let mut begun = HashSet::new();
         while let Some(mut chunk) = judged.try_next().await? {
             for group in &mut chunk.groups {
@@ -86,7 +95,7 @@ impl Collector<'_> {
     async fn judged(&self, chunk: Chunk) -> JudgedChunk {
         let Chunk { source, processed: Processed { events, failures, .. }, filtered } = chunk;
         let mut groups = by_log_type(events);
-        if let Some(detections) = self.detections {
+        if let Some(detections) = &self.generation.detections {
             detections.judge(&mut groups).await;
         }
         JudgedChunk { source, groups, failures, filtered }
@@ -94,7 +103,8 @@ impl Collector<'_> {
 
     /// The first events of a log type: they need a place, and what holds for all of the batch's events is said of them.
     async fn begin(&self, group: &mut JudgedEvents, rows: &mut EventRows) -> Result<(), WalkError> {
-        let judges = self.detections.filter(|detections| detections.log_types.contains(&group.log_type));
+        let detections = self.generation.detections.as_ref();
+        let judges = detections.filter(|detections| detections.log_types.contains(&group.log_type));
         if let Some(detections) = judges {
             group.errors.splice(0..0, detections.engine.standing_errors(&group.log_type));
         }

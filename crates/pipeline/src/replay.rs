@@ -86,7 +86,7 @@ impl Walk {
     pub async fn replay(&self, selection: &FailureSelection, limits: BatchLimits) -> Result<Summary, ReplayError> {
         let mut total = Summary::default();
         let table = TableRef::new(Database::Monitor, "classification_failures");
-        let tables = self.parts().lake.tables().await.map_err(ReplayError::Read)?;
+        let tables = self.lake().tables().await.map_err(ReplayError::Read)?;
         if !tables.iter().any(|info| info.table == table) {
             return Ok(total);
         }
@@ -105,7 +105,7 @@ impl Walk {
         limits: BatchLimits,
         batches: mpsc::Sender<RawBatch>,
     ) -> Result<(), ReplayError> {
-        let mut rows = self.parts().lake.query(&selection.statement()).await.map_err(ReplayError::Read)?.rows;
+        let mut rows = self.lake().query(&selection.statement()).await.map_err(ReplayError::Read)?.rows;
         let mut batch = ReplayBatch::default();
         while let Some(row) = rows.next().await {
             let row = row.map_err(ReplayError::Read)?;
@@ -135,7 +135,7 @@ impl Walk {
             Some(name) => {
                 // The name is a row id in a table that others can write to: it must stay within its folder.
                 let name = RowId::parse(name).ok_or(ReplayError::Row("blob"))?.to_string();
-                let path = self.parts().blobs.join(name);
+                let path = self.blobs().join(name);
                 let failed = |source| ReplayError::Blob { id: row_id, path: path.display().to_string(), source };
                 std::fs::read(&path).map_err(failed)?.into()
             }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
-use uncia_alerting::{Admitted, Assigned, Deduplicator, RuleFacts};
+use uncia_alerting::{Admitted, Assigned, RuleFacts};
 use uncia_document::{Document, Interner};
 use uncia_lake::{Lake, LakeError, RowBatch, RowSink};
 use uncia_model::{Alert, BatchId, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, TableSchema};
@@ -19,8 +19,9 @@ use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, Store, StoreErr
 use crate::batch::RawBatch;
 use crate::blob;
 use crate::collect::{CollectedBatch, Collector, EventRows};
-use crate::detect::{Detections, JudgedEvents};
+use crate::detect::JudgedEvents;
 use crate::filter::{FilteredCounts, SourceFilters};
+use crate::generation::{Generation, Generations};
 use crate::input::End;
 use crate::land::{AlertColumns, FoundTable, Rows, RuleColumns};
 use crate::process::Processors;
@@ -41,9 +42,8 @@ const PART_OF_A_FILE: &str = "watch:";
 pub struct Parts {
     pub lake: Arc<dyn Lake>,
     pub store: Arc<Store>,
-    /// `None`: no detections are loaded.
-    pub detections: Option<Detections>,
-    pub deduplicator: Deduplicator,
+    /// The detections to begin with.
+    pub generation: Generation,
     /// Those of the files.
     pub schemas: Arc<SchemaSet>,
     /// What discovery added to them before.
@@ -59,7 +59,12 @@ pub struct Parts {
 
 /// Takes batches through the walk.
 pub struct Walk {
-    parts: Parts,
+    lake: Arc<dyn Lake>,
+    store: Arc<Store>,
+    generation: Generations,
+    interner: Arc<Interner>,
+    clock: Arc<dyn Clock>,
+    blobs: PathBuf,
     schemas: Arc<GrowingSchemas>,
     processors: Arc<Processors>,
     rows: Rows,
@@ -83,42 +88,50 @@ pub enum WalkError {
 impl Walk {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let schemas = Arc::new(GrowingSchemas::new(&parts.schemas, &parts.discovered));
-        let (interner, filters) = (parts.interner.clone(), parts.filters.clone());
-        let processors = Arc::new(Processors::new(schemas.clone(), interner, filters, parts.threads));
-        Self { rows: Rows::new(parts.interner.clone()), processors, schemas, parts }
+        let Parts { lake, store, generation, schemas, discovered, filters, interner, clock, blobs, threads } = parts;
+        let schemas = Arc::new(GrowingSchemas::new(&schemas, &discovered));
+        let processors = Arc::new(Processors::new(schemas.clone(), interner.clone(), filters, threads));
+        let (rows, generation) = (Rows::new(interner.clone()), Generations::new(generation));
+        Self { lake, store, generation, interner, clock, blobs, schemas, processors, rows }
     }
 
     #[must_use]
     pub fn store(&self) -> &Arc<Store> {
-        &self.parts.store
+        &self.store
     }
 
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.parts.clock
+        &self.clock
     }
 
     pub(crate) fn lake(&self) -> &Arc<dyn Lake> {
-        &self.parts.lake
+        &self.lake
     }
 
     pub(crate) fn rows(&self) -> &Rows {
         &self.rows
     }
 
-    pub(crate) fn engine(&self) -> Option<Arc<uncia_detection::Engine>> {
-        self.parts.detections.as_ref().map(|detections| detections.engine.clone())
+    pub(crate) fn blobs(&self) -> &std::path::Path {
+        &self.blobs
     }
 
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.parts
+    /// The detections that the next batch is judged by.
+    #[must_use]
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.get()
+    }
+
+    /// Has all further batches judged by another generation.
+    pub fn switch(&self, generation: Generation) {
+        self.generation.replace(generation);
     }
 
     /// What alerting knows of a detection.
     #[must_use]
     pub fn facts(&self, detection: &uncia_model::DetectionId) -> Option<Arc<RuleFacts>> {
-        self.parts.deduplicator.facts(detection).cloned()
+        self.generation().deduplicator.facts(detection).cloned()
     }
 
     /// Takes batches through until the channel closes; `committed` hears of each one in order.
@@ -152,17 +165,18 @@ impl Walk {
     }
 
     async fn collect(&self, raw: &Arc<RawBatch>) -> Result<CollectedBatch, WalkError> {
-        let (in_force, parse_time) = (self.schemas.in_force(), self.parts.clock.now());
+        let (in_force, parse_time) = (self.schemas.in_force(), self.clock.now());
+        let generation = self.generation();
         let collector = Collector {
             processors: &self.processors,
             in_force: &in_force,
-            detections: self.parts.detections.as_ref(),
-            lake: &*self.parts.lake,
+            generation: &generation,
+            lake: &*self.lake,
             parse_time,
         };
         let collected = collector.collect(raw).await?;
         // Between batches: the next one is processed by what this one has shown.
-        self.schemas.grow(&self.parts.store, parse_time.micros).await?;
+        self.schemas.grow(&self.store, parse_time.micros).await?;
         Ok(collected)
     }
 
@@ -186,18 +200,18 @@ impl Walk {
     }
 
     async fn commit(&self, raw: &RawBatch, collected: CollectedBatch) -> Result<(CommitOutcome, Summary), WalkError> {
-        let sealed = self.parts.clock.now();
-        let CollectedBatch { rows, found, mut failures, filtered } = collected;
-        let admitted = self.admit(&found, sealed.micros).await?;
+        let sealed = self.clock.now();
+        let CollectedBatch { rows, found, mut failures, filtered, generation } = collected;
+        let admitted = self.admit(&generation, &found, sealed.micros).await?;
         let mut summary = summarise(raw, &rows, &found, &failures, &admitted, sealed.micros);
         summary.filtered = filtered.values().map(|count| count.records).sum();
         let settled = replay::settled(raw, &mut failures);
         let counters = counters(&rows, &failures, &filtered);
-        blob::keep(&self.parts.blobs, &failures)?;
-        let sinks = self.sinks(rows, &found, &failures, &admitted).await?;
-        let mut moves = self.parts.lake.stage_sinks(raw.id, sinks).await?;
+        blob::keep(&self.blobs, &failures)?;
+        let sinks = self.sinks(&generation, rows, &found, &failures, &admitted).await?;
+        let mut moves = self.lake.stage_sinks(raw.id, sinks).await?;
         if !settled.is_empty() {
-            moves.extend(self.parts.lake.stage_removal(raw.id, &failure_table().0, &settled).await?);
+            moves.extend(self.lake.stage_removal(raw.id, &failure_table().0, &settled).await?);
         }
         tracing::debug!(batch.id = %raw.id, records = raw.records, "staged");
         let commit = BatchCommit {
@@ -210,7 +224,7 @@ impl Walk {
             counters,
             ..BatchCommit::new(raw.id, sealed.micros)
         };
-        let outcome = self.parts.store.commit(&commit).await?;
+        let outcome = self.store.commit(&commit).await?;
         tracing::debug!(batch.id = %raw.id, records = raw.records, "committed: {outcome:?}");
         Ok((outcome, summary))
     }
@@ -221,17 +235,18 @@ impl Walk {
         &self,
         id: BatchId,
         (group, table): (JudgedEvents, FoundTable),
+        generation: &Generation,
         progress: Option<Progress>,
     ) -> Result<Summary, WalkError> {
         let schema = table.schema();
         let groups = [group];
         for _ in 0..MAX_CONFLICTS {
-            let sealed = self.parts.clock.now();
-            let admitted = self.admit(&groups, sealed.micros).await?;
+            let sealed = self.clock.now();
+            let admitted = self.admit(generation, &groups, sealed.micros).await?;
             let alerts = admitted.alerts.iter().map(|alert| (alert.id.as_str(), alert)).collect();
             let mut batches = Vec::new();
             for (group, assigned) in groups.iter().zip(&admitted.assigned) {
-                for (database, rows) in self.found_rows(group, assigned, &alerts) {
+                for (database, rows) in self.found_rows(generation, group, assigned, &alerts) {
                     if !rows.is_empty() {
                         let table = self.rows.table(database, &group.log_type);
                         let schema = self.rows.schema(database, &group.log_type, &schema);
@@ -243,14 +258,14 @@ impl Walk {
             let mut summary = Summary { batches: 1, records, ..Summary::default() };
             count_found(&mut summary, &groups, &admitted, sealed.micros);
             let commit = BatchCommit {
-                moves: self.parts.lake.stage(id, batches).await?,
+                moves: self.lake.stage(id, batches).await?,
                 progress: progress.iter().cloned().collect(),
                 windows: admitted.windows,
                 alerts: admitted.alerts,
                 deliveries: admitted.deliveries,
                 ..BatchCommit::new(id, sealed.micros)
             };
-            match self.parts.store.commit(&commit).await? {
+            match self.store.commit(&commit).await? {
                 CommitOutcome::Committed => return Ok(summary),
                 CommitOutcome::AlreadyCommitted => return Ok(Summary::default()),
                 CommitOutcome::Conflict(table) => {
@@ -261,18 +276,24 @@ impl Walk {
         Err(WalkError::Conflict { table: self.rows.table(Database::Signals, &groups[0].log_type) })
     }
 
-    async fn admit(&self, groups: &[JudgedEvents], sealed_micros: i64) -> Result<Admitted, WalkError> {
+    async fn admit(
+        &self,
+        generation: &Generation,
+        groups: &[JudgedEvents],
+        sealed_micros: i64,
+    ) -> Result<Admitted, WalkError> {
         let judged: Vec<_> = groups.iter().map(JudgedEvents::judged).collect();
-        let keys = self.parts.deduplicator.keys(&judged);
-        let windows = self.parts.store.windows(&keys).await?;
+        let keys = generation.deduplicator.keys(&judged);
+        let windows = self.store.windows(&keys).await?;
         let ids: Vec<_> = windows.values().map(|window| window.alert.clone()).collect();
-        let alerts = self.parts.store.alerts_by_id(&ids).await?;
-        Ok(self.parts.deduplicator.admit(&judged, windows.into_values(), alerts, sealed_micros))
+        let alerts = self.store.alerts_by_id(&ids).await?;
+        Ok(generation.deduplicator.admit(&judged, windows.into_values(), alerts, sealed_micros))
     }
 
     /// The rows of all tables that the batch touches.
     async fn sinks(
         &self,
+        generation: &Generation,
         rows: EventRows,
         found: &[JudgedEvents],
         failures: &[Failure],
@@ -280,17 +301,17 @@ impl Walk {
     ) -> Result<Vec<Box<dyn RowSink>>, LakeError> {
         let alerts: BTreeMap<&str, &Alert> = admitted.alerts.iter().map(|alert| (alert.id.as_str(), alert)).collect();
         let in_force = self.schemas.in_force();
-        let mut few = FewRows { lake: &*self.parts.lake, sinks: BTreeMap::new() };
+        let mut few = FewRows { lake: &*self.lake, sinks: BTreeMap::new() };
         for (group, assigned) in found.iter().zip(&admitted.assigned) {
             let Some(schema) = in_force.schemas.get(&group.log_type) else { continue };
-            for (database, rows) in self.found_rows(group, assigned, &alerts) {
+            for (database, rows) in self.found_rows(generation, group, assigned, &alerts) {
                 let table = self.rows.table(database, &group.log_type);
                 let schema = self.rows.schema(database, &group.log_type, schema.table_schema());
                 few.append(table, &schema, &rows).await?;
             }
         }
         let (table, schema) = failure_table();
-        let failures: Vec<_> = failures.iter().map(|failure| failure_row(failure, &self.parts.interner)).collect();
+        let failures: Vec<_> = failures.iter().map(|failure| failure_row(failure, &self.interner)).collect();
         few.append(table, &schema, &failures).await?;
         Ok(rows.sinks.into_values().chain(few.sinks.into_values()).collect())
     }
@@ -298,6 +319,7 @@ impl Walk {
     /// Rows of the detection databases: every match is a signal; a match with an alert is a rule match too.
     fn found_rows(
         &self,
+        generation: &Generation,
         group: &JudgedEvents,
         assigned: &Assigned,
         alerts: &BTreeMap<&str, &Alert>,
@@ -309,26 +331,30 @@ impl Walk {
         let (mut signals, mut matches, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for (found, alert) in group.matches.iter().zip(&assigned.matches) {
             let event = &group.events[found.event];
-            let rule = self.rule_columns(&found.detection, found.severity);
+            let rule = rule_columns(generation, &found.detection, found.severity);
             signals.push(self.rows.matched(event, found, &rule, None));
             if let Some(id) = alert {
                 matches.push(self.rows.matched(event, found, &rule, columns(id).as_ref()));
             }
         }
         for (error, id) in group.errors.iter().zip(&assigned.errors) {
-            let rule = self.rule_columns(&error.detection, uncia_model::Severity::Medium);
+            let rule = rule_columns(generation, &error.detection, uncia_model::Severity::Medium);
             errors.push(self.rows.failed(&group.events[error.event], error, &rule, columns(id).as_ref()));
         }
         [(Database::Signals, signals), (Database::RuleMatches, matches), (Database::RuleErrors, errors)]
     }
+}
 
-    fn rule_columns(&self, detection: &uncia_model::DetectionId, severity: uncia_model::Severity) -> RuleColumns {
-        let Some(facts) = self.parts.deduplicator.facts(detection) else {
-            return RuleColumns { severity, tags: Vec::new(), reports: "{}".to_owned() };
-        };
-        let reports = serde_json::to_string(&facts.reports).expect("maps of texts have a JSON form");
-        RuleColumns { severity: facts.severity, tags: facts.tags.clone(), reports }
-    }
+fn rule_columns(
+    generation: &Generation,
+    detection: &uncia_model::DetectionId,
+    severity: uncia_model::Severity,
+) -> RuleColumns {
+    let Some(facts) = generation.deduplicator.facts(detection) else {
+        return RuleColumns { severity, tags: Vec::new(), reports: "{}".to_owned() };
+    };
+    let reports = serde_json::to_string(&facts.reports).expect("maps of texts have a JSON form");
+    RuleColumns { severity: facts.severity, tags: facts.tags.clone(), reports }
 }
 
 /// Rows beside the events, a few in each of several tables.

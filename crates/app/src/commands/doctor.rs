@@ -63,6 +63,7 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
     ));
     findings.extend(walls.map(|walls| ("isolation", Ok(walls))));
     findings.push(("data directory", data_directory(root).await));
+    findings.extend(serving(root).await.transpose().map(|said| ("serving", said)));
 
     let mut exit = Exit::Ok;
     for (name, finding) in findings {
@@ -93,6 +94,14 @@ fn schemas(config: &Config) -> Result<String> {
         Some(error) => Err(anyhow::anyhow!("{error}")),
         None => Ok(format!("{} log types", schemas.iter().count())),
     }
+}
+
+/// What the process that serves from this directory says of its detections.
+async fn serving(root: &Path) -> Result<Option<String>> {
+    let Some(standing) = super::scheduled::serving(root).await? else { return Ok(None) };
+    let complaints = standing.complaints();
+    anyhow::ensure!(complaints.is_empty(), "{}", complaints.join("; "));
+    Ok(Some(standing.to_string()))
 }
 
 async fn data_directory(root: &Path) -> Result<String> {

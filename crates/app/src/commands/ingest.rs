@@ -70,7 +70,7 @@ pub(crate) async fn ingest(config: Config, root: &Path, arguments: &cli::Ingest,
     Ok(if unread { Exit::Failed } else { Exit::Ok })
 }
 
-fn check_log_types(config: &Config, log_types: &[LogType]) -> Result<()> {
+pub(crate) fn check_log_types(config: &Config, log_types: &[LogType]) -> Result<()> {
     let (schemas, _) = content::schemas(&config.schemas.folders)?;
     match log_types.iter().find(|log_type| schemas.get(log_type).is_none()) {
         Some(unknown) => {

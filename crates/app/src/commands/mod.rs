@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod failures;
 pub(crate) mod ingest;
 pub(crate) mod query;
+pub(crate) mod replay;
 pub(crate) mod scheduled;
 pub(crate) mod schema;
 pub(crate) mod schema_infer;

@@ -11,13 +11,20 @@ use uncia_pipeline::Scheduler;
 
 use crate::config::Config;
 use crate::content;
+use crate::data_dir::DataDir;
 use crate::exit::{Exit, ExitError};
 use crate::output::{Format, Rows};
 use crate::product::{Product, Purpose};
+use crate::standing::Standing;
 
-pub(crate) fn list(config: &Config, more: &[PathBuf], format: Format) -> Result<Exit> {
+pub(crate) async fn list(config: &Config, root: Option<&Path>, more: &[PathBuf], format: Format) -> Result<Exit> {
     let content = content::detections(config, more)?;
-    let mut rows = Rows::new(&["id", "type", "enabled", "judges", "file"]);
+    let standing = match root {
+        Some(root) => serving(root).await?,
+        None => None,
+    };
+    let word_on = |id: &str| standing.as_ref().and_then(|standing| standing.word_on(id));
+    let mut rows = Rows::new(&["id", "type", "enabled", "judges", "file", "serving"]);
     for rule in &content.rules {
         let judges: Vec<&str> = rule.log_types.iter().map(uncia_model::LogType::as_str).collect();
         let (id, kind) = (rule.id.as_str(), rule.analysis_type.as_str());
@@ -27,17 +34,30 @@ pub(crate) fn list(config: &Config, more: &[PathBuf], format: Format) -> Result<
             rule.enabled.into(),
             judges.join(", ").into(),
             rule.file.as_str().into(),
+            word_on(id).into(),
         ]);
     }
     let supporting = supporting(&content).into_iter().map(|(id, kind, enabled, judges, file)| {
-        vec![id.into(), kind.into(), enabled.into(), judges.into(), file.into()]
+        vec![id.into(), kind.into(), enabled.into(), judges.into(), file.into(), word_on(id).into()]
     });
     rows.rows.extend(supporting);
     for problem in &content.problems {
         eprintln!("uncia: {problem}");
     }
+    let complaints = standing.map(|standing| standing.complaints()).unwrap_or_default();
+    complaints.iter().for_each(|complaint| eprintln!("uncia: serving: {complaint}"));
     rows.print(format)?;
-    Ok(if content.invalid().next().is_some() { Exit::Failed } else { Exit::Ok })
+    let is_bad = content.invalid().next().is_some() || !complaints.is_empty();
+    Ok(if is_bad { Exit::Failed } else { Exit::Ok })
+}
+
+/// What `uncia serve` runs in this data directory, if it does.
+pub(crate) async fn serving(root: &Path) -> Result<Option<Standing>> {
+    if !DataDir::is_written(root) {
+        return Ok(None);
+    }
+    let product = Product::open(root, Purpose::Read).await?;
+    Ok(Standing::read(product.store()).await?)
 }
 
 type Item<'a> = (&'a str, &'static str, Option<bool>, String, &'a str);
@@ -76,7 +96,7 @@ pub(crate) async fn run(
     let walk = Arc::new(product.walk(config, &content, clock, &notice).await?);
     let scheduler = Scheduler::new(walk, &content);
     let Some(ran) = scheduler.run_one(id, at).await? else {
-        let names: Vec<&str> = scheduler.jobs().map(|(name, _)| name).collect();
+        let names: Vec<String> = scheduler.jobs().into_iter().map(|(name, _)| name).collect();
         let there =
             if names.is_empty() { "nothing does".to_owned() } else { format!("these do: {}", names.join(", ")) };
         return Err(ExitError::usage(format!("no enabled `{id}` runs by the clock; {there}")));

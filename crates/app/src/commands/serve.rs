@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uncia_alerting::Deliverer;
+use uncia_detection::Fingerprint;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, SystemClock};
 use uncia_pipeline::intake::{KnownSource, WalIntake};
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::product::{self, Product, Purpose, check, destinations};
+use crate::reload::Reloader;
 
 /// How often unneeded files are removed, and how old they must be: longer than any query or commit takes.
 const VACUUM_EVERY: Duration = Duration::from_secs(600);
@@ -29,8 +31,10 @@ const VACUUM_GRACE: Duration = Duration::from_secs(3_600);
 
 pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -> Result<Exit> {
     check(&config)?;
-    let product = Product::open(root, Purpose::Write("serve")).await?;
+    let every = reload_every(&config)?;
+    let product = Arc::new(Product::open(root, Purpose::Write("serve")).await?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let loaded = Fingerprint::of(&config.detections.folders);
     let content = content::detections(&config, &[])?;
     let notice = |text: String| tracing::warn!("{text}");
     let walk = Arc::new(product.walk(&config, &content, clock.clone(), &notice).await?);
@@ -49,7 +53,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
         tokio::spawn(async move { deliverer.run(drained.cancelled_owned()).await })
     };
 
-    let scheduler = Scheduler::new(walk.clone(), &content);
+    let scheduler = Arc::new(Scheduler::new(walk.clone(), &content));
     let scheduling = {
         let (deliverer, drained) = (deliverer.clone(), drained.clone());
         let told = move |ran: &Ran| {
@@ -58,12 +62,13 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
                 deliverer.wake();
             }
         };
-        tokio::spawn(async move {
-            if !scheduler.is_empty() {
-                scheduler.run(drained, told).await;
-            }
-        })
+        let scheduler = scheduler.clone();
+        tokio::spawn(async move { scheduler.run(drained, told).await })
     };
+    let (walking_on, product_of, configured) = (walk.clone(), product.clone(), config.clone());
+    let reloader =
+        Reloader { product: product_of, config: configured, walk: walking_on, scheduler, content, loaded, every };
+    let reloading = tokio::spawn(reloader.run(drained.clone()));
 
     let vacuuming = tokio::spawn(vacuum(product.lake().clone(), drained.clone()));
     let serving = Arc::new(Serving {
@@ -104,8 +109,16 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     scheduling.await.context("the scheduled runs ended abnormally")?;
     delivering.await.context("the deliveries ended abnormally")?;
     vacuuming.await.context("the lake's vacuum ended abnormally")?;
+    reloading.await.context("the watch over content ended abnormally")?;
     eprintln!("uncia has stopped; everything accepted is committed");
     Ok(Exit::Ok)
+}
+
+fn reload_every(config: &Config) -> Result<Option<Duration>> {
+    let seconds = config.detections.reload_seconds;
+    let every = Duration::try_from_secs_f64(seconds);
+    let every = every.map_err(|error| ExitError::configuration(format!("detections.reload_seconds: {error}")))?;
+    Ok((!every.is_zero()).then_some(every))
 }
 
 /// Removes files that no snapshot needs any more: every commit leaves superseded metadata behind.

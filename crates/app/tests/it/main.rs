@@ -6,6 +6,8 @@ mod demo;
 mod discovery;
 mod failures;
 mod ingest;
+mod reload;
+mod replay;
 mod scheduled;
 mod serve;
 

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::{cell, command, dns_lines};
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(data: &Path, config: &Path) -> Self {
+    pub(crate) fn start(data: &Path, config: &Path) -> Self {
         let mut child = command(data)
             .arg("--config")
             .arg(config)
@@ -34,7 +34,7 @@ impl Server {
         Self { child, address }
     }
 
-    fn post(&self, path: &str, header: &str, body: &str) -> u16 {
+    pub(crate) fn post(&self, path: &str, header: &str, body: &str) -> u16 {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// As a service manager does.
-    fn terminate(mut self) {
+    pub(crate) fn terminate(mut self) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
@@ -56,7 +56,7 @@ impl Server {
 }
 
 /// Waits for a condition, in looks that each take the time of a query.
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(60), "{what}");

@@ -12,11 +12,11 @@ mod correlate;
 mod query;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use uncia_detection::{AnalysisType, Content, CorrelationRule, Engine, Logic, Schedule};
+use uncia_detection::{AnalysisType, Content, CorrelationRule, Logic, Schedule};
 use uncia_document::Timestamp;
 use uncia_lake::LakeError;
 use uncia_model::{BatchId, DetectionId, SourceId};
@@ -34,9 +34,7 @@ const MINUTE: i64 = 60_000_000;
 /// Everything that runs by the clock.
 pub struct Scheduler {
     walk: Arc<Walk>,
-    engine: Option<Arc<Engine>>,
-    /// Queries first, then correlation rules, those after the rules whose signals they read.
-    jobs: Vec<Job>,
+    jobs: Mutex<Arc<[Job]>>,
 }
 
 struct Job {
@@ -72,43 +70,16 @@ impl Scheduler {
     /// The enabled correlation rules, and the enabled queries that some enabled rule judges.
     #[must_use]
     pub fn new(walk: Arc<Walk>, content: &Content) -> Self {
-        let mut jobs: Vec<Job> = Vec::new();
-        for query in content.queries.iter().filter(|query| query.enabled) {
-            let judges = |rule: &&uncia_detection::RuleSpec| {
-                rule.enabled
-                    && rule.analysis_type == AnalysisType::ScheduledRule
-                    && rule.log_types.iter().any(|name| name.as_str() == query.id)
-            };
-            let rules: Vec<DetectionId> = content.rules.iter().filter(judges).map(|rule| rule.id.clone()).collect();
-            if let (Some(schedule), false) = (query.schedule.clone(), rules.is_empty()) {
-                let work = Work::Query { sql: query.sql.clone(), rules };
-                jobs.push(Job { name: query.id.clone(), schedule, work });
-            }
-        }
-        let mut waiting: Vec<(DetectionId, Arc<CorrelationRule>)> = Vec::new();
-        for rule in content.rules.iter().filter(|rule| rule.enabled) {
-            if let Logic::Correlation(correlation) = &rule.logic {
-                waiting.push((rule.id.clone(), correlation.clone()));
-            }
-        }
-        while !waiting.is_empty() {
-            let left: HashSet<DetectionId> = waiting.iter().map(|(id, _)| id.clone()).collect();
-            let is_ready = |(id, rule): &(DetectionId, Arc<CorrelationRule>)| {
-                rule.members.iter().all(|member| member.rule == *id || !left.contains(&member.rule))
-            };
-            // Rules that wait for one another in a circle read each other's older signals.
-            let place = waiting.iter().position(is_ready).unwrap_or(0);
-            let (id, rule) = waiting.remove(place);
-            let schedule = rule.schedule.clone();
-            jobs.push(Job { name: id.to_string(), schedule, work: Work::Correlation(rule) });
-        }
-        let engine = walk.engine();
-        Self { walk, engine, jobs }
+        Self { walk, jobs: Mutex::new(jobs(content)) }
     }
 
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+    /// Goes on with what other content says; runs that have begun end as they began.
+    pub fn replace(&self, content: &Content) {
+        *self.jobs.lock().unwrap_or_else(PoisonError::into_inner) = jobs(content);
+    }
+
+    fn current(&self) -> Arc<[Job]> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Runs what is due until the stop. `ran` hears of every run.
@@ -125,7 +96,7 @@ impl Scheduler {
     /// Runs everything whose latest instant is not yet done. What stops one (a full disk, a lake that does not answer) is
     /// said, and it stays due.
     pub async fn run_due(&self, ran: &(impl Fn(&Ran) + Send + Sync)) {
-        for job in &self.jobs {
+        for job in self.current().iter() {
             match self.run_if_due(job).await {
                 Ok(Some(run)) => ran(&run),
                 Ok(None) => {}
@@ -148,23 +119,25 @@ impl Scheduler {
     /// Runs a correlation rule, or a scheduled query by its own or one of its rules' names, for an instant of the
     /// caller's; `None` if nothing of that name runs by the clock.
     pub async fn run_one(&self, name: &str, at: Timestamp) -> Result<Option<Ran>, WalkError> {
-        let named = |job: &&Job| {
+        let named = |job: &Job| {
             let judged_by = |rules: &[DetectionId]| rules.iter().any(|rule| rule.as_str() == name);
             job.name == name || matches!(&job.work, Work::Query { rules, .. } if judged_by(rules))
         };
-        match self.jobs.iter().find(named) {
+        match self.current().iter().find(|job| named(job)) {
             Some(job) => Ok(Some(self.run_job(job, at.micros.div_euclid(MINUTE)).await?)),
             None => Ok(None),
         }
     }
 
     /// What runs by the clock: names with the next instant.
-    pub fn jobs(&self) -> impl Iterator<Item = (&str, Option<Timestamp>)> {
+    #[must_use]
+    pub fn jobs(&self) -> Vec<(String, Option<Timestamp>)> {
         let now = self.walk.clock().now().micros.div_euclid(MINUTE);
-        self.jobs.iter().map(move |job| {
+        let next = |job: &Job| {
             let next = job.schedule.when.next_after(now).map(|minute| Timestamp::from_micros(minute * MINUTE));
-            (job.name.as_str(), next)
-        })
+            (job.name.clone(), next)
+        };
+        self.current().iter().map(next).collect()
     }
 
     async fn run_job(&self, job: &Job, minute: i64) -> Result<Ran, WalkError> {
@@ -175,14 +148,15 @@ impl Scheduler {
             ran.before = true;
             return Ok(ran);
         }
+        let generation = self.walk.generation();
+        let engine = generation.detections.as_ref().map(|detections| &*detections.engine);
         let limit = Duration::from_secs(job.schedule.timeout_minutes.saturating_mul(60).max(60));
         let evaluated = match &job.work {
             Work::Correlation(rule) => {
                 tokio::time::timeout(limit, correlate::evaluate(&self.walk, &job.name, rule, at)).await
             }
             Work::Query { sql, .. } => {
-                tokio::time::timeout(limit, query::evaluate(&self.walk, self.engine.as_deref(), &job.name, sql, at))
-                    .await
+                tokio::time::timeout(limit, query::evaluate(&self.walk, engine, &job.name, sql, at)).await
             }
         };
         let evaluated = evaluated.unwrap_or_else(|_| {
@@ -211,7 +185,7 @@ impl Scheduler {
         // Only what the schedule asks for moves it on; a run at another time is beside it.
         let on_schedule = job.schedule.when.last_at(minute) == Some(minute)
             && self.done(&job.name).await?.is_none_or(|last| last < minute);
-        ran.summary = self.walk.commit_found(id, found, on_schedule.then_some(done)).await?;
+        ran.summary = self.walk.commit_found(id, found, &generation, on_schedule.then_some(done)).await?;
         Ok(ran)
     }
 
@@ -220,4 +194,39 @@ impl Scheduler {
         let progress = self.walk.store().progress(&SourceId::from(SOURCE), name).await?;
         Ok(progress.map(|progress| i64::try_from(progress.records).unwrap_or(i64::MAX)))
     }
+}
+
+/// Queries first, then correlation rules, those after the rules whose signals they read.
+fn jobs(content: &Content) -> Arc<[Job]> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for query in content.queries.iter().filter(|query| query.enabled) {
+        let judges = |rule: &&uncia_detection::RuleSpec| {
+            rule.enabled
+                && rule.analysis_type == AnalysisType::ScheduledRule
+                && rule.log_types.iter().any(|name| name.as_str() == query.id)
+        };
+        let rules: Vec<DetectionId> = content.rules.iter().filter(judges).map(|rule| rule.id.clone()).collect();
+        if let (Some(schedule), false) = (query.schedule.clone(), rules.is_empty()) {
+            let work = Work::Query { sql: query.sql.clone(), rules };
+            jobs.push(Job { name: query.id.clone(), schedule, work });
+        }
+    }
+    let mut waiting: Vec<(DetectionId, Arc<CorrelationRule>)> = Vec::new();
+    for rule in content.rules.iter().filter(|rule| rule.enabled) {
+        if let Logic::Correlation(correlation) = &rule.logic {
+            waiting.push((rule.id.clone(), correlation.clone()));
+        }
+    }
+    while !waiting.is_empty() {
+        let left: HashSet<DetectionId> = waiting.iter().map(|(id, _)| id.clone()).collect();
+        let is_ready = |(id, rule): &(DetectionId, Arc<CorrelationRule>)| {
+            rule.members.iter().all(|member| member.rule == *id || !left.contains(&member.rule))
+        };
+        // Rules that wait for one another in a circle read each other's older signals.
+        let place = waiting.iter().position(is_ready).unwrap_or(0);
+        let (id, rule) = waiting.remove(place);
+        let schedule = rule.schedule.clone();
+        jobs.push(Job { name: id.to_string(), schedule, work: Work::Correlation(rule) });
+    }
+    jobs.into()
 }

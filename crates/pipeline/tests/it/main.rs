@@ -12,7 +12,7 @@ use std::sync::Arc;
 use uncia_alerting::{Deduplicator, Facts, Routes};
 use uncia_document::{Interner, Timestamp};
 use uncia_model::ManualClock;
-use uncia_pipeline::{Parts, Walk};
+use uncia_pipeline::{Generation, Parts, Walk};
 use uncia_processing::SchemaSet;
 use uncia_store::Store;
 
@@ -27,8 +27,11 @@ pub(crate) fn walk(store: Arc<Store>, lake: Arc<FakeLake>, blobs: &std::path::Pa
     Walk::new(Parts {
         lake,
         store,
-        detections: None,
-        deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+        generation: Generation {
+            number: 1,
+            detections: None,
+            deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+        },
         schemas: Arc::new(schemas),
         discovered: Vec::new(),
         filters: Arc::default(),

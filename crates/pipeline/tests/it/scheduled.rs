@@ -7,7 +7,7 @@ use uncia_alerting::{Deduplicator, Facts, Routes};
 use uncia_detection::{Content, ContentRoot};
 use uncia_document::{Interner, Timestamp};
 use uncia_model::{AlertKind, ManualClock};
-use uncia_pipeline::{Parts, Scheduler, Walk};
+use uncia_pipeline::{Generation, Parts, Scheduler, Walk};
 use uncia_processing::SchemaSet;
 use uncia_store::{AlertFilter, Store};
 
@@ -52,8 +52,11 @@ fn scheduler(
     let walk = Walk::new(Parts {
         lake: lake.clone(),
         store: store.clone(),
-        detections: None,
-        deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+        generation: Generation {
+            number: 1,
+            detections: None,
+            deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+        },
         schemas: Arc::new(SchemaSet::default()),
         discovered: Vec::new(),
         filters: Arc::default(),
