@@ -155,8 +155,9 @@ fn of(target: &str) -> Vec<Vec<u8>> {
             "%G-W%V-%u %j %s%n%%\n2076-W01-1 001 1700000000 %",
         ]),
         "schema" => {
+            let named = |schema: &str| schema.split_once('\n').map(|(_, rest)| format!("schema: Fuzz.Bux\n{rest}"));
             let own: Vec<Vec<u8>> =
-                PARSERS.iter().map(|(_, schema, _)| schema.replace("Fuzz.", "Fuzz.Bu").into()).collect();
+                PARSERS.iter().filter_map(|(_, schema, _)| named(schema)).map(String::into_bytes).collect();
             own.into_iter().chain([b"schema: Fuzz.Bux\nfields: [{name: a, type: string}]\n".to_vec()]).collect()
         }
         "infer" => texts(&[

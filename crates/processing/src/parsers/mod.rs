@@ -10,6 +10,7 @@ mod csv;
 mod fastmatch;
 mod grok;
 mod header;
+mod json;
 mod keyvalue;
 mod native;
 mod options;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, LibraryExtension, Module};
+use starlark::environment::{FrozenModule, Globals, GlobalsBuilder, Module};
 use starlark::eval::Evaluator;
 use starlark::syntax::{AstModule, Dialect};
 use starlark::values::dict::DictRef;
@@ -81,7 +81,10 @@ fn limit(evaluator: &mut Evaluator<'_, '_, '_>) -> Result<(), String> {
 }
 
 fn globals() -> Globals {
-    GlobalsBuilder::extended_by(&[LibraryExtension::Json]).with_namespace("base64", super::base64::module).build()
+    GlobalsBuilder::standard()
+        .with_namespace("json", super::json::module)
+        .with_namespace("base64", super::base64::module)
+        .build()
 }
 
 /// What is wrong and where, without the picture of the source.

@@ -373,6 +373,11 @@ fn scripts() {
     for (body, line, expected) in [
         ("return {'a': log.split(' ')[1], 'b': len(log)}", "x y", r#"{"a":"y","b":"3"}"#),
         ("return json.decode(log)", r#"{"a":1,"c":null}"#, r#"{"a":"1"}"#),
+        (
+            "x = json.decode(log)\nx['b'] = x['l'][0] + '|' + str(type(x['l'][1]))\nreturn x",
+            r#"{"a":123456789012345678901234,"l":[-1e400,18446744073709551615]}"#,
+            r#"{"a":"123456789012345678901234","l":["-1e+400",18446744073709551615],"b":"-1e+400|int"}"#,
+        ),
         ("return {'a': base64.decode(log), 'b': base64.encode(log)}", "aGk=", r#"{"a":"hi","b":"YUdrPQ=="}"#),
         ("return {'a': json.encode({'x': [1, True, None]})}", "x", r#"{"a":"{\"x\":[1,true,null]}"}"#),
         ("return {}", "x", "!not Test.Text: the script returned an empty dictionary"),
