@@ -55,7 +55,9 @@ impl KeyValue {
     fn read_blank_separated(&self, line: &str, part: &str, pairs: &mut Pairs) {
         let mut rest = part;
         while let Some(at) = rest.find(&*self.separator) {
-            let key_from = rest[..at].rfind(|c: char| c.is_whitespace() || c == ',').map_or(0, |place| place + 1);
+            // White space may be longer than a byte.
+            let before = rest[..at].char_indices().rev().find(|(_, c)| c.is_whitespace() || *c == ',');
+            let key_from = before.map_or(0, |(place, c)| place + c.len_utf8());
             let key = rest[key_from..at].trim_start_matches(['[', '(', '{']);
             let after = &rest[at + self.separator.len()..];
             let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''));

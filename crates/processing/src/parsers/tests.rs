@@ -293,6 +293,7 @@ fn key_value_formats() {
         ),
         (plain, "prefix text: a=1 words b=2", r#"{"a":"1","b":"2"}"#),
         (plain, "nothing here", "!not Test.Text: no `key=value` is in the line"),
+        (plain, "x\u{2000}a=1\u{3000}b=2\u{85}", r#"{"a":"1","b":"2"}"#),
         ("{native: {name: keyvalue, delimiter: '|', separator: ': '}}", "a: 1 2|b: \"x\"|c", r#"{"a":"1 2","b":"x"}"#),
         (
             "{native: {name: cef}}",
@@ -403,7 +404,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     /// No bytes panic, and a record's outcome depends on the record and its stream alone.
     #[test]
-    fn any_bytes(text in "([a-c0-9 ,:;=\"'\\\\\\[\\]<>%#\t\n.é]|10\\.0\\.0\\.1|\\\\u00|\"\"){0,60}", noise in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn any_bytes(text in "([a-c0-9 ,:;=\"'\\\\\\[\\]<>%#\t\n.é\u{2000}\u{85}]|10\\.0\\.0\\.1|\\\\u00|\"\"){0,60}", noise in prop::collection::vec(any::<u8>(), 0..40)) {
         for parser in PARSERS {
             let mut seasoned = processor(parser);
             for bytes in [text.as_bytes(), &noise] {
