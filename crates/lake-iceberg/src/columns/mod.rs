@@ -34,7 +34,7 @@ mod number;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use uncia_document::{Document, Value};
+use uncia_document::{Document, Key, KeyId, Value};
 use uncia_model::fields;
 
 use crate::schema::JsonPaths;
@@ -53,28 +53,20 @@ pub(crate) enum ColumnError {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
-/// The row's `p_event_time` in microseconds. The standard fields stand last, so it is sought from the end.
-fn event_time(row: &Document) -> Option<i64> {
-    let members = row.members(row.root().value());
-    let time = members.iter().rev().find(|member| row.key(member.key) == fields::EVENT_TIME)?;
-    match time.value {
-        Value::Timestamp(stamp) => Some(stamp.micros),
-        _ => None,
-    }
-}
-
 /// Fills record batches of one table.
 pub(crate) struct Columns {
     schema: SchemaRef,
     root: StructBuilder,
     extra: Extra,
+    /// Of `p_event_time`, once it was met.
+    event_time: KeyId,
 }
 
 impl Columns {
     /// The schema is the table's, with a `p_extra` column.
     pub(crate) fn new(schema: SchemaRef, json: &JsonPaths) -> Self {
         let root = StructBuilder::root(schema.fields(), json);
-        Self { schema, root, extra: Extra::default() }
+        Self { schema, root, extra: Extra::default(), event_time: KeyId::NONE }
     }
 
     /// Appends a row and returns its event time in microseconds; a row that cannot be appended changes nothing. `row`
@@ -84,12 +76,27 @@ impl Columns {
         if !root.is_object() {
             return Err(ColumnError::NoObject { row });
         }
-        let Some(time) = event_time(document) else {
+        let Some(time) = self.event_time(document) else {
             return Err(ColumnError::NoEventTime { row });
         };
         self.extra.start();
         self.root.append_row(root, &mut self.extra);
         Ok(time)
+    }
+
+    /// The row's `p_event_time` in microseconds. The standard fields stand last, so it is sought from the end.
+    fn event_time(&mut self, row: &Document) -> Option<i64> {
+        let members = row.members(row.root().value());
+        let is_it = |key: Key| match key.id {
+            id if id != KeyId::NONE && self.event_time != KeyId::NONE => id == self.event_time,
+            _ => row.key(key) == fields::EVENT_TIME,
+        };
+        let time = members.iter().rev().find(|member| is_it(member.key))?;
+        self.event_time = time.key.id;
+        match time.value {
+            Value::Timestamp(stamp) => Some(stamp.micros),
+            _ => None,
+        }
     }
 
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ColumnError> {
