@@ -19,7 +19,7 @@ fn rule(folder: &Path, id: &str, enabled: bool, source: &str) {
 /// DNS lines over some hours, every third with fields that have no column, one of them deep.
 fn lines() -> String {
     let line = |n: usize| {
-        let odd = if n % 3 == 0 {
+        let odd = if n.is_multiple_of(3) {
             format!(r#","new_field":{{"deep":[{n},null,{{"x":"{n}"}}],"empty":[]}},"answers":["a{n}",{n}]"#)
         } else {
             String::new()
