@@ -87,6 +87,7 @@ pub(crate) const PARSERS: &[(&str, &str, &[&str])] = &[
         "windows_event",
         "schema: Fuzz.Windows\nparser: {native: {name: windows_event}}\nfields:\n  - {name: EventID, type: string}\n  - {name: b, type: string}\n  - {name: ExtraEventData, type: json}\n",
         &[
+            "<Event><System><b>bux</b></System></Event>",
             "<Event xmlns='http://x'><System><Provider Name='p'/><EventID Qualifiers='0'>1</EventID><b>bux</b></System><EventData><Data Name='n'>v</Data><Data>w</Data></EventData><RenderingInfo><Message>m.\nx</Message></RenderingInfo></Event>",
             "{\"Event\":{\"System\":{\"EventID\":\"1\",\"b\":\"bux\"},\"EventData\":{\"Data\":[{\"Name\":\"n\",\"#text\":\"v\"}]}}}",
         ],

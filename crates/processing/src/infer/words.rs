@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
     whole: bool,
-    /// Integer literals beyond 64 bits.
+    /// Integer literals beyond 64 bits, and others beyond what a double reaches.
     long: bool,
     fractions: bool,
 }
@@ -20,9 +20,10 @@ pub(crate) enum NumberKind {
 
 impl Numbers {
     pub(crate) fn add(&mut self, literal: &str) {
+        let is_integer = || literal.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         if literal.parse::<i64>().is_ok() {
             self.whole = true;
-        } else if literal.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+        } else if is_integer() || !literal.parse::<f64>().is_ok_and(f64::is_finite) {
             self.long = true;
         } else {
             self.fractions = true;
@@ -231,6 +232,7 @@ mod tests {
             (&["1", "1.0"], NumberKind::Float),
             (&["1e3"], NumberKind::Float),
             (&["12345678901234567890"], NumberKind::Text),
+            (&["1", "1e400"], NumberKind::Text),
         ] {
             let mut numbers = Numbers::default();
             literals.iter().for_each(|literal| numbers.add(literal));
