@@ -24,6 +24,7 @@ type Proof = (&'static str, fn(&Ground) -> Result<()>);
 /// All proofs, cheap ones first.
 const PROOFS: &[Proof] = &[
     ("hostile-rules", hostile_rules),
+    ("differential", differential),
     ("power-loss", power_loss),
     ("bad-input", bad_input),
     ("discovery", discovery),
@@ -78,6 +79,32 @@ fn hostile_rules(_: &Ground) -> Result<()> {
         "uncia-detection",
         "hostile",
     ]))
+}
+
+/// Every test event of a log type and many mutants of each, against every rule of that log type: what is decided without
+/// Python is what Python says.
+fn differential(_: &Ground) -> Result<()> {
+    if std::env::var_os("PANTHER_ANALYSIS_DIR").is_none() {
+        println!("skipped: set PANTHER_ANALYSIS_DIR to a checkout of panther-analysis");
+        return Ok(());
+    }
+    let packages = python::site_packages(&python::test_environment()?)?;
+    let test = "differential::the_public_rules_say_the_same_in_all_modes";
+    let mut command = cargo([
+        "nextest",
+        "run",
+        "--locked",
+        "--release",
+        "--run-ignored=all",
+        "--no-capture",
+        "-p",
+        "uncia-detection",
+    ]);
+    command.arg(test).env("UNCIA_TEST_PACKAGES", packages);
+    if std::env::var_os("UNCIA_MUTANTS").is_none() {
+        command.env("UNCIA_MUTANTS", "3000");
+    }
+    run(&mut command)
 }
 
 /// The simulated file system that loses unsynced writes, many more seeds than in a test run.

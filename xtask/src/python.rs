@@ -40,6 +40,13 @@ pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Where an environment keeps its packages, for rule workers to import from.
+pub(crate) fn site_packages(python: &Path) -> Result<PathBuf> {
+    let ask = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let output = Command::new(python).args(["-c", ask]).output()?;
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+}
+
 /// The unit tests of the native event classes, in the system's python3.
 pub(crate) fn event_tests(directory: &Path) -> Result<()> {
     let library = std::path::absolute(directory.join("lib/uncia"))?;

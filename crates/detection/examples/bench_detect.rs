@@ -57,11 +57,13 @@ async fn main() {
     }));
 }
 
-/// Only the enabled rules of a log type: the others would cost memory and a second at the start.
+/// Only the enabled rules of a log type: the others would cost memory and a second at the start. The peer has no rules in
+/// YAML alone.
 fn of_log_type(mut program: Program, log_type: &LogType) -> Program {
     program.detections.retain(|detection| {
         detection.kind == DetectionKind::Rule && detection.enabled && detection.log_types.contains(log_type)
     });
+    program.simple.clear();
     program
 }
 

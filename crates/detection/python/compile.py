@@ -26,7 +26,7 @@ DEEP_GET = {"4a718cf4f95749ae"}
 
 METHODS = {
     "startswith": (1, 1), "endswith": (1, 1), "lower": (0, 0), "upper": (0, 0), "strip": (0, 1), "lstrip": (0, 1), "rstrip": (0, 1),
-    "split": (0, 2), "replace": (2, 2), "isdigit": (0, 0), "join": (1, 1), "find": (1, 1), "count": (1, 1), "removeprefix": (1, 1),
+    "split": (0, 2), "rsplit": (0, 2), "replace": (2, 2), "isdigit": (0, 0), "join": (1, 1), "find": (1, 1), "count": (1, 1), "removeprefix": (1, 1),
     "removesuffix": (1, 1),
 }  # fmt: skip
 
@@ -42,10 +42,10 @@ COMPARISONS = {
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.BitOr: "or", ast.BitAnd: "and"}
 
-# Pure functions of the standard library that are called with texts as they are; true: they raise for no text.
+# Pure functions of the standard library that are called with texts as they are. Some are modelled as well, by these names.
 FOREIGN = {
-    re.match: False, re.search: False, re.fullmatch: False, fnmatch.fnmatch: False, fnmatch.fnmatchcase: False,
-    ipaddress.ip_address: False, ipaddress.ip_network: False,
+    re.match: "raises", re.search: "raises", re.fullmatch: "raises", fnmatch.fnmatch: "fnmatch", fnmatch.fnmatchcase: "fnmatch",
+    ipaddress.ip_address: "ip_address", ipaddress.ip_network: "raises",
 }  # fmt: skip
 PATTERN_METHODS = ("match", "search", "fullmatch")
 
@@ -75,6 +75,30 @@ def is_scalar(value):
 
 def is_frozen(value):
     return is_scalar(value) or (type(value) in (tuple, frozenset) and all(map(is_frozen, value)))
+
+
+# Exact types whose class cannot be changed.
+PLAIN = (list, dict, set, tuple, frozenset, str, int, float, bool, type(None))
+
+
+def is_of_class(value, found):
+    """`isinstance`, if it is sure to say the same whenever it is asked; `None` if it is not."""
+    if type(value) not in PLAIN or not isinstance(found, type) or type(found).__instancecheck__ is not type.__instancecheck__:
+        return None
+    return isinstance(value, found)
+
+
+def binds(node, name):
+    """The node gives the name another value."""
+    if isinstance(node, ast.Name):
+        return node.id == name and not isinstance(node.ctx, ast.Load)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return node.name == name
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name).split(".")[0] in (name, "*")
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return node.name == name
+    return isinstance(node, ast.MatchMapping) and node.rest == name
 
 
 class Module:
@@ -149,12 +173,15 @@ class Compiler:
         self.const_places = {}
         self.reasons = {}
         self.callables = []
-        self.total = []
+        self.foreigns = []
         self.globals = []
         self.global_places = {}
         self.bindings = None
         self.stable = {}
         self.written_elsewhere = None
+        self.only_mocked = {}
+        # The functions that the engine calls for an event before any other of their module.
+        self.entries = set()
         self.depth = 0
 
     # --- what is handed over ---
@@ -164,7 +191,7 @@ class Compiler:
             "consts": self.consts,
             "functions": self.functions,
             "reasons": list(self.reasons),
-            "foreign": self.total,
+            "foreign": self.foreigns,
             "models": models,
         }
 
@@ -172,7 +199,9 @@ class Compiler:
         return ["opaque", self.reasons.setdefault(str(reason), len(self.reasons))]
 
     def const(self, value):
-        encoded = self.encoded(value)
+        return self.const_of(self.encoded(value))
+
+    def const_of(self, encoded):
         key = repr(encoded)
         place = self.const_places.get(key)
         if place is None:
@@ -193,12 +222,12 @@ class Compiler:
             return ["dict", *(self.encoded(part) for pair in value.items() for part in pair)]
         raise Opaque(f"constant {type(value).__name__}")
 
-    def foreign(self, function, total):
+    def foreign(self, function, kind):
         for place, known in enumerate(self.callables):
             if known is function:
                 return place
         self.callables.append(function)
-        self.total.append(total)
+        self.foreigns.append(kind)
         return len(self.callables) - 1
 
     def global_place(self, module, name):
@@ -255,7 +284,7 @@ class Compiler:
 
     def lookup(self, module, name):
         """The value of a global name that never changes; or why it is not one."""
-        if name in module.facts.writers:
+        if name in module.facts.writers and not self.is_only_mocked(module, name):
             raise Opaque(f"global {name} changes")
         if (id(module.namespace), name) in self.attribute_writes():
             raise Opaque(f"global {name} is set from outside")
@@ -265,6 +294,53 @@ class Compiler:
             if value is MISSING:
                 raise Opaque(f"name {name}")
         return value
+
+    def is_only_mocked(self, module, name):
+        """Every assignment to the global stands in an `if isinstance(name, C)` that its value never enters: content takes
+        the mocks of its unit tests in this way, and those run without any optimisation."""
+        key = (id(module.namespace), name)
+        if key not in self.only_mocked:
+            self.only_mocked[key] = self.finds_only_mocked(module, name)
+        return self.only_mocked[key]
+
+    def finds_only_mocked(self, module, name):
+        facts = module.facts
+        value = module.namespace.get(name, MISSING)
+        if facts.dynamic is not None or type(value) not in PLAIN:
+            return False
+        for writer in facts.writers[name]:
+            function = facts.function_around(writer)
+            for node in ast.walk(function) if function is not None else ():
+                if not binds(node, name):
+                    continue
+                if not isinstance(node, ast.Name) or not self.is_behind_other_class(module, node, name, value):
+                    return False
+        return True
+
+    def is_behind_other_class(self, module, node, name, value):
+        """The node is reached only where `isinstance(name, C)` holds of a class that the value is not of."""
+        facts = module.facts
+        child, parent = node, facts.parents.get(node)
+        while parent is not None and not isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            if isinstance(parent, ast.If) and child in parent.body and isinstance(parent.test, ast.Call):
+                call = parent.test
+                asked = [argument.id for argument in call.args if isinstance(argument, ast.Name)]
+                is_isinstance = isinstance(call.func, ast.Name) and call.func.id == "isinstance"
+                if is_isinstance and len(asked) == len(call.args) == 2 and not call.keywords and asked[0] == name:
+                    shadowed = "isinstance" in module.namespace or self.is_local(facts, call.args[1])
+                    if not shadowed and is_of_class(value, module.namespace.get(asked[1])) is False:
+                        return asked[1] not in facts.writers
+            child, parent = parent, facts.parents.get(parent)
+        return False
+
+    def is_read_elsewhere(self, module, name):
+        """Another module reads the global through this one."""
+        for other in self.modules:
+            for node in other.facts.attributes.get(name, ()):
+                target = other.namespace.get(node.value.id) if isinstance(node.value, ast.Name) else MISSING
+                if target is MISSING or (isinstance(target, types.ModuleType) and target.__dict__ is module.namespace):
+                    return True
+        return False
 
     def attribute_writes(self):
         """Globals that other modules assign or delete: (namespace, name)."""
@@ -318,10 +394,13 @@ class Compiler:
 
     def only_read(self, module, name, owner):
         facts = module.facts
-        if facts.dynamic is not None or name in facts.writers:
+        if facts.dynamic is not None or (name in facts.writers and not self.is_only_mocked(module, name)):
             return False
         flat = not any(type(item) in (list, dict, set) for item in (owner.values() if type(owner) is dict else owner))
         uses = [node for node in facts.loads.get(name, ()) if not self.is_local(facts, node)]
+        if name in facts.writers:
+            value = module.namespace.get(name, MISSING)
+            uses = [node for node in uses if not self.is_behind_other_class(module, node, name, value)]
         for other in self.modules:
             for node in other.facts.attributes.get(name, ()):
                 target = other.namespace.get(node.value.id) if isinstance(node.value, ast.Name) else None
@@ -413,6 +492,7 @@ def compile_content(modules, models, rules):
     globals that rules write. `rules`: (number, rule function)."""
     compiler = Compiler(modules)
     functions = {}
+    compiler.entries = {rule for _, rule in rules}
     for number, rule in rules:
         try:
             functions[number] = compiler.function(rule)

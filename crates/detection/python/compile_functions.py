@@ -44,6 +44,15 @@ def is_deep_get(function, node):
     return fingerprint(node) in DEEP_GET
 
 
+def is_plain_display(node):
+    """A constant, or a display of such: made without asking anything."""
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
 def fingerprint(node):
     copy = ast.parse(ast.unparse(node)).body[0]
     copy.returns = None
@@ -68,8 +77,32 @@ class FunctionCompiler:
         self.count = 0
         # Slots of comprehension targets, innermost last.
         self.inner = []
-        self.shared = {name for inner in ast.walk(node) if isinstance(inner, ast.Global) for name in inner.names}
+        declared = {name for inner in ast.walk(node) if isinstance(inner, ast.Global) for name in inner.names}
+        self.shared = {name for name in declared if not compiler.is_only_mocked(module, name)}
+        self.passing = self.passing_globals() if function in compiler.entries else set()
         self.writes = False
+
+    def passing_globals(self):
+        """Globals that a rule gives a constant before it does anything else, and nobody else writes. What an event leaves
+        in them is seen by no other event, and the other functions of the detection are called only after Python has run
+        the rule on theirs: where a rule is judged without Python they need not be written."""
+        passing = set()
+        for stmt in self.node.body:
+            if isinstance(stmt, ast.Global) or (isinstance(stmt, ast.Expr) and isinstance(stmt.value, ast.Constant)):
+                continue
+            target = stmt.targets[0] if isinstance(stmt, ast.Assign) and len(stmt.targets) == 1 else None
+            if not isinstance(target, ast.Name) or target.id not in self.shared or not is_plain_display(stmt.value):
+                break
+            passing.add(target.id)
+        return {name for name in passing if self.is_ours_alone(name)}
+
+    def is_ours_alone(self, name):
+        facts = self.module.facts
+        if facts.dynamic is not None or {facts.function_around(writer) for writer in facts.writers.get(name, ())} != {self.node}:
+            return False
+        if (id(self.module.namespace), name) in self.compiler.attribute_writes():
+            return False
+        return not self.compiler.is_read_elsewhere(self.module, name)
 
     def compile(self):
         arguments = self.node.args
@@ -116,13 +149,15 @@ class FunctionCompiler:
         if kind is ast.If:
             branches = []
             while True:
-                branches.append([self.expr(node.test), self.block(node.body)])
+                test = self.expr(node.test)
+                if test != self.compiler.const(False):
+                    branches.append([test, self.block(node.body)])
                 if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
                     node = node.orelse[0]
                     continue
                 if node.orelse:
                     branches.append([None, self.block(node.orelse)])
-                return ["if", *branches]
+                return ["if", *branches] if branches else None
         if kind is ast.Assign and len(node.targets) == 1:
             return self.assign(node.targets[0], self.expr(node.value))
         if kind is ast.AnnAssign:
@@ -145,10 +180,27 @@ class FunctionCompiler:
         if kind is ast.Continue:
             return ["continue"]
         if kind is ast.Try and not node.finalbody:
-            return ["try", self.block(node.body), self.block(node.orelse)]
+            return ["try", self.block(node.body), self.block(node.orelse), self.handler(node.handlers)]
         if kind in (ast.Pass, ast.Global):
             return None
         raise Opaque(f"statement {kind.__name__}")
+
+    def handler(self, handlers):
+        """The block that takes a `ValueError`, if it is sure which one does; other exceptions are left to Python."""
+        for handler in handlers:
+            if handler.type is None:
+                classes = [BaseException]
+            else:
+                named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+                try:
+                    classes = [self.value_of(name) for name in named]
+                except Opaque:
+                    return None
+            if not all(isinstance(found, type) and issubclass(found, BaseException) for found in classes):
+                return None
+            if any(issubclass(ValueError, found) for found in classes):
+                return self.block(handler.body) if handler.name is None else None
+        return None
 
     def assign(self, target, value):
         if isinstance(target, ast.Name):
@@ -158,6 +210,8 @@ class FunctionCompiler:
         return ["unpack", self.targets(target), value]
 
     def assign_global(self, name, value):
+        if name in self.passing:
+            return ["set", self.slot(name), value]
         self.writes = True
         if (id(self.module.namespace), name) in self.compiler.attribute_writes():
             raise Opaque(f"global {name} is set from outside")
@@ -232,6 +286,9 @@ class FunctionCompiler:
             return self.attribute(node)
         if kind is ast.Call:
             return self.call(node)
+        if kind is ast.Lambda and not node.args.defaults and not any(node.args.kw_defaults):
+            # Made, it is a true value that is no None; called, it is Python's.
+            return self.compiler.const_of(["callable"])
         raise Opaque(f"expression {kind.__name__}")
 
     def own_slot(self, name):
@@ -273,9 +330,14 @@ class FunctionCompiler:
     def dict_display(self, node):
         if any(key is None for key in node.keys):
             raise Opaque("dict with **")
-        if not node.keys:
-            return self.compiler.const({})
-        return ["dict", [[self.expr(key), self.expr(value)] for key, value in zip(node.keys, node.values)]]
+        pairs = [[self.expr(key), self.expr(value)] for key, value in zip(node.keys, node.values)]
+        if all(part[0] == "const" for pair in pairs for part in pair):
+            encoded = [[self.compiler.consts[part[1]] for part in pair] for pair in pairs]
+            keys = [key[1] for key, _ in encoded if key[0] == "str"]
+            if len(keys) == len(encoded) == len(set(keys)):
+                # A fresh dict each time; nothing here changes one.
+                return self.compiler.const_of(["dict", *(part for pair in encoded for part in pair)])
+        return ["dict", pairs]
 
     def comprehension(self, node, gather, default=None):
         loops = []
@@ -381,13 +443,16 @@ class FunctionCompiler:
         if callee in (len, bool, str, int, list, tuple, set) and len(args) == 1 and not keywords:
             return ["builtin", callee.__name__, self.expr(args[0])]
         if callee is isinstance and len(args) == 2 and not keywords:
+            known = self.known_instance(*args)
+            if known is not None:
+                return self.compiler.const(known)
             return ["isinstance", self.expr(args[0]), self.classes(args[1])]
         foreign = self.foreign_of(callee)
         if callee in (re.match, re.search, re.fullmatch) and len(args) == 2 and not keywords:
             pattern = self.fixed_pattern(args[0])
             if pattern is not None:
                 bound = self.bound(pattern, callee.__name__)
-                return ["foreign", self.compiler.foreign(bound, True), self.exprs(args[1:])]
+                return ["foreign", self.compiler.foreign(bound, "total"), self.exprs(args[1:])]
         if foreign is not None and args and not keywords:
             return ["foreign", self.compiler.foreign(callee, foreign), self.exprs(args)]
         if isinstance(callee, types.FunctionType):
@@ -410,6 +475,14 @@ class FunctionCompiler:
             return FOREIGN.get(callee)
         except TypeError:
             return None
+
+    def known_instance(self, node, of_class):
+        """`isinstance` of what never changes and one class, if that is sure."""
+        try:
+            value, found = self.value_of(node), self.value_of(of_class)
+        except Opaque:
+            return None
+        return None if value is MISSING else is_of_class(value, found)
 
     def classes(self, node):
         mask = 0
@@ -454,8 +527,10 @@ class FunctionCompiler:
         if method in PATTERN_METHODS and len(args) == 1 and not keywords:
             pattern = self.value_of(func.value)
             if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
-                bound = self.compiler.foreign(self.bound(pattern, method), True)
+                bound = self.compiler.foreign(self.bound(pattern, method), "total")
                 return ["foreign", bound, self.exprs(args)]
+        if method in ("split", "rsplit"):
+            args, keywords = self.split_arguments(args, keywords)
         target = self.expr(func.value)
         default = self.compiler.const(None)
         if set(keywords) <= {"default"} and "default" in keywords:
@@ -484,6 +559,16 @@ class FunctionCompiler:
                     return ["method", method, target, [self.comprehension(args[0], "list")]]
                 return ["method", method, target, self.exprs(args)]
         raise Opaque(f"method {method}")
+
+    @staticmethod
+    def split_arguments(args, keywords):
+        """All by place, as far as they can be."""
+        keywords = dict(keywords)
+        args = list(args)
+        for place, name in enumerate(("sep", "maxsplit")):
+            if len(args) == place and name in keywords:
+                args.append(keywords.pop(name))
+        return args, keywords
 
     def bound(self, pattern, method):
         key = (pattern, method)

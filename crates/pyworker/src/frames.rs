@@ -13,6 +13,9 @@ pub(crate) struct Link {
     turn: Mutex<()>,
 }
 
+/// Memory kept from one frame for the next; most batches are smaller.
+const KEPT_PAYLOAD: usize = 4 * 1024 * 1024;
+
 static LINK: OnceLock<Link> = OnceLock::new();
 
 impl Link {
@@ -30,6 +33,13 @@ impl Link {
 
     /// The next frame; `None` when the main process has closed the socket.
     pub(crate) fn read(&self) -> io::Result<Option<(u8, Vec<u8>)>> {
+        let mut payload = Vec::new();
+        Ok(self.read_into(&mut payload)?.map(|kind| (kind, payload)))
+    }
+
+    /// The kind of the next frame, and its payload in memory that earlier frames may have used: fresh pages for every batch
+    /// would cost more than reading it.
+    pub(crate) fn read_into(&self, payload: &mut Vec<u8>) -> io::Result<Option<u8>> {
         let mut head = [0; 5];
         match (&self.socket).read_exact(&mut head) {
             Ok(()) => {}
@@ -41,9 +51,12 @@ impl Link {
         if len == 0 || len > MAX_FRAME_BYTES {
             return Err(io::Error::new(ErrorKind::InvalidData, "frame length out of range"));
         }
-        let mut payload = vec![0; len - 1];
-        (&self.socket).read_exact(&mut payload)?;
-        Ok(Some((kind, payload)))
+        if len < KEPT_PAYLOAD {
+            payload.shrink_to(KEPT_PAYLOAD);
+        }
+        payload.resize(len - 1, 0);
+        (&self.socket).read_exact(payload)?;
+        Ok(Some(kind))
     }
 
     pub(crate) fn write(&self, kind: u8, payload: &[&[u8]]) -> io::Result<()> {

@@ -138,6 +138,7 @@ fn fresh<'py>(py: Python<'py>, constant: &Const) -> PyResult<Bound<'py, PyAny>> 
             }
             made.into_any()
         }
+        Const::Callable => return Err(pyo3::exceptions::PyTypeError::new_err("a function cannot be made anew")),
     })
 }
 

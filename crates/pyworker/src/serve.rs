@@ -61,7 +61,8 @@ pub(crate) fn serve(py: Python<'_>, host: &Bound<'_, PyAny>) -> PyResult<()> {
         workspace,
         distrusted: HashSet::new(),
     };
-    while let Some((kind, payload)) = py.detach(|| link.read())? {
+    let mut payload = Vec::new();
+    while let Some(kind) = py.detach(|| link.read_into(&mut payload))? {
         match kind {
             kind::TO_LOAD => {
                 let reply = worker.load(&payload)?;

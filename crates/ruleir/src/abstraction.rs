@@ -29,6 +29,8 @@ pub(crate) enum A<'p> {
     /// A dict of known values under constant keys.
     Entries(Rc<[(A<'p>, A<'p>)]>),
     Text,
+    /// A text that starts so.
+    Starting(&'p str),
     /// A list of texts, at least one: what `split` gives.
     Texts,
     /// A list or tuple of anything.
@@ -59,9 +61,25 @@ pub(crate) struct Field {
     pub(crate) instead: u8,
     /// What stands in when the path is absent is false.
     pub(crate) absent_is_false: bool,
+    /// What stands in is a text that starts in a way the prover knows, by the number of it.
+    pub(crate) stand_in: Option<u16>,
 }
 
 impl Field {
+    pub(crate) fn at(path: usize) -> Self {
+        Self { path, on_absent: 0, on_null: state::NULL, instead: 0, absent_is_false: false, stand_in: None }
+    }
+
+    /// The states in which the value is surely false.
+    pub(crate) fn surely_false(self) -> u8 {
+        if self.instead != 0 {
+            return 0;
+        }
+        let absent = if self.absent_is_false { state::ABSENT } else { 0 };
+        let null_is_false = self.on_null == state::NULL || (self.absent_is_false && self.on_null == self.on_absent);
+        absent | if null_is_false { state::NULL } else { 0 }
+    }
+
     /// Types that a value has when the path is in a state; types are states without `ABSENT`.
     pub(crate) fn types(self, state: u8) -> u8 {
         self.instead
@@ -92,13 +110,13 @@ impl<'p> A<'p> {
 
     /// What `str` methods can be called on without a question.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self, A::Subject | A::Folded { .. } | A::Text | A::Const(Const::Str(_)))
+        matches!(self, A::Subject | A::Folded { .. } | A::Text | A::Starting(_) | A::Const(Const::Str(_)))
     }
 
     /// Types that the value may have.
     pub(crate) fn types(&self) -> u8 {
         match self {
-            A::Subject | A::Folded { .. } | A::Text | A::Const(Const::Str(_)) => state::TEXT,
+            A::Subject | A::Folded { .. } | A::Text | A::Starting(_) | A::Const(Const::Str(_)) => state::TEXT,
             A::Const(Const::None) => state::NULL,
             A::Const(Const::Bool(_)) | A::Bool => state::BOOL,
             A::Const(Const::Int(_) | Const::Float(_)) | A::Int => state::NUMBER,

@@ -51,7 +51,9 @@ impl<'p> Prover<'p> {
                 open(Some(false))
             }
             (A::Const(Const::Bool(one)), A::Const(Const::Bool(two))) => open(Some(one == two)),
-            (A::Text, A::Const(Const::None)) | (A::Const(Const::None), A::Text) => open(Some(false)),
+            (A::Text | A::Starting(_), A::Const(Const::None)) | (A::Const(Const::None), A::Text | A::Starting(_)) => {
+                open(Some(false))
+            }
             (A::Field(field), value) | (value, A::Field(field)) => {
                 self.meet_all(field.path, value);
                 let mut types = value.types();
@@ -168,7 +170,7 @@ impl<'p> Prover<'p> {
                 holds.narrow(field.path, field.states_of(state::TEXT | state::OBJECT | state::ARRAY));
                 Ok((None, holds, fails))
             }
-            (value, A::Text | A::Subject | A::Folded { .. }) if value.is_text() => open(None),
+            (value, A::Text | A::Starting(_) | A::Subject | A::Folded { .. }) if value.is_text() => open(None),
             (value, A::Const(Const::Str(_) | Const::Set(_) | Const::Dict(_)) | A::Items(_)) if value.is_text() => {
                 open(None)
             }

@@ -6,8 +6,8 @@
 use uncia_document::{Interner, Parser, Ref};
 
 use crate::ir::{
-    Binary, Builtin, Choice, Comparison, Comprehension, Const, ConstDict, ConstSet, Display, Expr, Function, Gather,
-    Key, Lookup, Loop, Mapping, Method, Model, Program, Slot, Stmt, View,
+    Binary, Builtin, Choice, Comparison, Comprehension, Const, ConstDict, ConstSet, Display, Expr, ForeignKind,
+    Function, Gather, Key, Lookup, Loop, Mapping, Method, Model, Program, Slot, Stmt, Try, View,
 };
 
 /// What the compiler wrote is not what the decoder reads.
@@ -39,7 +39,7 @@ impl Program {
         let reader = Reader { consts: &consts, interner };
         let functions = part("functions")?.items().map(|item| reader.function(item)).collect::<Read<_>>()?;
         let reasons = part("reasons")?.items().map(|item| Ok(text(item)?.to_owned())).collect::<Read<_>>()?;
-        let total = part("foreign")?.items().map(|item| item.as_bool() == Some(true)).collect();
+        let foreign = part("foreign")?.items().map(|item| foreign_kind(text(item)?)).collect::<Read<_>>()?;
         let mut models = ahash::AHashMap::new();
         for ((_, log_type), mappings) in part("models")?.members() {
             let mut model = Model::default();
@@ -48,7 +48,7 @@ impl Program {
             }
             models.insert(log_type.to_owned(), model);
         }
-        let program = Self { functions, consts, total, reasons, models };
+        let program = Self { functions, consts, foreign, reasons, models };
         program.check()?;
         Ok(program)
     }
@@ -95,6 +95,7 @@ fn constant(item: Ref<'_>) -> Read<Const> {
         ("str", Some(item)) => Const::Str(text(item)?.into()),
         ("list", _) => Const::List(inner()?.into()),
         ("tuple", _) => Const::Tuple(inner()?.into()),
+        ("callable", _) => Const::Callable,
         ("set", _) => Const::Set(ConstSet::new(inner()?)),
         ("dict", _) => {
             let mut flat = inner()?.into_iter();
@@ -162,7 +163,14 @@ impl Reader<'_> {
             "for" => Stmt::For(slots(at(0)?)?, self.expr(at(1)?)?, self.block(at(2)?)?, self.block(at(3)?)?),
             "break" => Stmt::Break,
             "continue" => Stmt::Continue,
-            "try" => Stmt::Try(self.block(at(0)?)?, self.block(at(1)?)?),
+            "try" => {
+                let handler = at(2)?;
+                Stmt::Try(Box::new(Try {
+                    body: self.block(at(0)?)?,
+                    otherwise: self.block(at(1)?)?,
+                    on_value_error: if handler.is_null() { None } else { Some(self.block(handler)?) },
+                }))
+            }
             "opaque" => Stmt::Opaque(number(at(0)?)?),
             _ => return bad(&format!("unknown statement '{name}'")),
         })
@@ -335,6 +343,7 @@ fn method(name: &str) -> Read<Method> {
         "lstrip" => Method::LStrip,
         "rstrip" => Method::RStrip,
         "split" => Method::Split,
+        "rsplit" => Method::RSplit,
         "replace" => Method::Replace,
         "isdigit" => Method::IsDigit,
         "join" => Method::Join,
@@ -343,6 +352,16 @@ fn method(name: &str) -> Read<Method> {
         "removeprefix" => Method::RemovePrefix,
         "removesuffix" => Method::RemoveSuffix,
         _ => return bad(&format!("unknown method '{name}'")),
+    })
+}
+
+fn foreign_kind(name: &str) -> Read<ForeignKind> {
+    Ok(match name {
+        "raises" => ForeignKind::Raises,
+        "total" => ForeignKind::Total,
+        "fnmatch" => ForeignKind::FnMatch,
+        "ip_address" => ForeignKind::IpAddress,
+        _ => return bad(&format!("unknown kind of function '{name}'")),
     })
 }
 

@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::ir::{
     Comparison, Comprehension, Const, Display, Expr, FunctionId, Gather, Loop, Model, Program, Slot, Stmt,
 };
+use crate::standard;
 use crate::value::{Dress, Eval, Stop, V, contains, equal, item, length, of_const, of_event, order, same};
 
 /// Steps that one rule may take on one event.
@@ -222,12 +223,14 @@ impl<'a> Evaluator<'a> {
                 }
                 Stmt::Break => return Ok(Flow::Break),
                 Stmt::Continue => return Ok(Flow::Continue),
-                Stmt::Try(body, otherwise) => {
-                    for part in [body, otherwise] {
-                        match self.block(locals, part)? {
-                            Flow::Next => {}
-                            other => return Ok(other),
-                        }
+                Stmt::Try(parts) => {
+                    let flow = match (self.block(locals, &parts.body), &parts.on_value_error) {
+                        (Err(Stop::ValueError), Some(handler)) => self.block(locals, handler)?,
+                        (Ok(Flow::Next), _) => self.block(locals, &parts.otherwise)?,
+                        (done, _) => done?,
+                    };
+                    if !matches!(flow, Flow::Next) {
+                        return Ok(flow);
                     }
                 }
                 Stmt::Opaque(reason) => return Err(Stop::Opaque(*reason)),
@@ -423,6 +426,10 @@ impl<'a> Evaluator<'a> {
             },
             Expr::Foreign(function, arguments) => {
                 let arguments = self.exprs(locals, arguments)?;
+                let kind = self.program.foreign.get(*function as usize).copied().ok_or(Stop::Unmodelled)?;
+                if let Some(answer) = standard::call(kind, arguments) {
+                    return answer;
+                }
                 let mut scalars = bumpalo::collections::Vec::with_capacity_in(arguments.len(), self.bump);
                 for argument in arguments {
                     match plain(*argument)? {
@@ -603,7 +610,9 @@ fn plain(value: V<'_>) -> Eval<Plain<'_>> {
         V::Str(text) => Plain::Str(text),
         V::Object(value, Dress::View) | V::Array(value, Dress::View) => Plain::View(value),
         // A set may be a frozen one.
-        V::Const(container @ (Const::List(_) | Const::Tuple(_) | Const::Dict(_))) => Plain::Fresh(container),
+        V::Const(container @ (Const::List(_) | Const::Tuple(_) | Const::Dict(_))) if !container.has_callable() => {
+            Plain::Fresh(container)
+        }
         _ => return Err(Stop::Unmodelled),
     })
 }

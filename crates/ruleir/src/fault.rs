@@ -30,13 +30,23 @@ pub enum Fault {
     UnhashableIsAbsent,
     /// `True` is not 1.
     BoolIsNoNumber,
+    /// Guards look at the types of fields alone.
+    GuardTestsForgotten,
+    /// Guards do not look at what stands in for a field.
+    StandInForgotten,
+    /// What raises a `ValueError` goes on, in proofs.
+    HandlersForgotten,
+    /// Any text with dots is an address.
+    AnyAddress,
+    /// A pattern may match a part of the name.
+    GlobWithin,
 }
 
 #[cfg(debug_assertions)]
 static ON: AtomicU8 = AtomicU8::new(0);
 
 impl Fault {
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 16] = [
         ("case-sensitive", Self::CaseSensitive),
         ("default-for-null", Self::DefaultForNull),
         ("plain-containers", Self::PlainContainers),
@@ -48,6 +58,11 @@ impl Fault {
         ("deep-get-keeps-null", Self::DeepGetKeepsNull),
         ("unhashable-is-absent", Self::UnhashableIsAbsent),
         ("bool-is-no-number", Self::BoolIsNoNumber),
+        ("guard-tests-forgotten", Self::GuardTestsForgotten),
+        ("stand-in-forgotten", Self::StandInForgotten),
+        ("handlers-forgotten", Self::HandlersForgotten),
+        ("any-address", Self::AnyAddress),
+        ("glob-within", Self::GlobWithin),
     ];
 
     /// Switches one error on for the process, or all off.

@@ -127,12 +127,21 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Proved {
     rules: RuleSet,
-    /// Place of the guard's path, allowed states, rules.
-    guards: Vec<(usize, u8, RuleSet)>,
+    guards: Vec<Guarded>,
+}
+
+/// Rules that share a guard.
+#[derive(Debug)]
+struct Guarded {
+    /// Place of the guard's path.
+    path: usize,
+    allowed: u8,
+    tests: Vec<Test>,
+    rules: RuleSet,
 }
 
 /// Paths an index has at most; each costs a lookup per event.
-const MAX_PATHS: usize = 12;
+const MAX_PATHS: usize = 16;
 /// Longer paths are no good keys.
 const MAX_LEVELS: usize = 4;
 
@@ -143,14 +152,16 @@ impl Index {
         let model = program.models.get(log_type);
         let prover = Builder { program, model, rules };
         let mut index = Self { rules: rules.len(), ..Self::default() };
-        for (keys, readers) in prover.chosen() {
-            let entry = index.entry(&prover, keys, &readers);
+        let (chosen, covered) = prover.chosen();
+        for Candidate { keys, readers, .. } in chosen {
+            let entry = index.entry(&prover, keys, &readers, &covered);
             index.entries.push(entry);
         }
         index
     }
 
-    fn entry(&mut self, builder: &Builder<'_>, keys: Box<[Key]>, readers: &[usize]) -> Entry {
+    /// `covered`: the rules with a proof that supposes nothing; others need not be looked for at every path.
+    fn entry(&mut self, builder: &Builder<'_>, keys: Box<[Key]>, readers: &[usize], covered: &RuleSet) -> Entry {
         let rules = self.rules;
         let none = || Proved { rules: RuleSet::new(rules), guards: Vec::new() };
         let levels = keys.len();
@@ -166,7 +177,8 @@ impl Index {
             keys: keys.clone(),
         };
         for &place in readers {
-            let proof = |hypothesis| builder.prove(place, &keys, hypothesis);
+            let is_wanted = |proof: &Proof| !proof.has_supposed || !covered.contains(place);
+            let proof = |hypothesis| builder.prove(place, &keys, hypothesis).filter(is_wanted);
             if let Some(proof) = proof(Hypothesis::Text) {
                 self.enter(&mut entry.text, place, &proof.guards);
                 for test in &proof.tests {
@@ -205,14 +217,15 @@ impl Index {
                     self.guard_paths.len() - 1
                 }
             };
-            let known =
-                proved.guards.iter_mut().find(|(known, allowed, _)| (*known, *allowed) == (path, guard.allowed));
-            match known {
-                Some((.., guarded)) => guarded.insert(place),
+            let is_same =
+                |known: &&mut Guarded| (known.path, known.allowed, &known.tests) == (path, guard.allowed, &guard.tests);
+            match proved.guards.iter_mut().find(is_same) {
+                Some(known) => known.rules.insert(place),
                 None => {
                     let mut guarded = RuleSet::new(rules);
                     guarded.insert(place);
-                    proved.guards.push((path, guard.allowed, guarded));
+                    let (allowed, tests) = (guard.allowed, guard.tests.clone());
+                    proved.guards.push(Guarded { path, allowed, tests, rules: guarded });
                 }
             }
         }
@@ -228,12 +241,16 @@ impl Index {
         states.resize(self.guard_paths.len(), None);
         for entry in &self.entries {
             let Some(proved) = entry.excluded(event, here) else { continue };
-            for (path, allowed, rules) in &proved.guards {
+            for Guarded { path, allowed, tests, rules } in &proved.guards {
                 if !here.meets(rules) {
                     continue;
                 }
-                let state = *states[*path].get_or_insert_with(|| self.guard_paths[*path].state(event));
-                if state & allowed == 0 {
+                let (state, value) = *states[*path].get_or_insert_with(|| self.guard_paths[*path].found(event));
+                let passes = match value {
+                    Value::String(text) => tests.iter().any(|test| test.holds(event.text(text))),
+                    _ => false,
+                };
+                if state & allowed == 0 || passes {
                     here.remove(rules);
                 }
             }
@@ -266,7 +283,7 @@ impl Index {
 pub struct Scratch {
     pub excluded: RuleSet,
     here: RuleSet,
-    states: Vec<Option<u8>>,
+    states: Vec<Option<(u8, Value)>>,
 }
 
 /// What an index is built from.
@@ -276,13 +293,19 @@ struct Builder<'a> {
     rules: &'a [Option<FunctionId>],
 }
 
-/// A path that some rules read: the rules, and those with a proof there, by value and by absence.
+/// A path that some rules read: the rules, and those with a proof there, by value and by absence; then those with a proof
+/// that supposes something.
 struct Candidate {
     shown: String,
     keys: Box<[Key]>,
     readers: Vec<usize>,
-    proved: [RuleSet; 2],
+    proved: [RuleSet; 4],
 }
+
+/// Places in `Candidate::proved`.
+const BY_VALUE: usize = 0;
+const BY_ABSENCE: usize = 1;
+const SUPPOSING: usize = 2;
 
 impl Builder<'_> {
     fn prove(&self, place: usize, keys: &[Key], hypothesis: Hypothesis) -> Option<Proof> {
@@ -301,16 +324,17 @@ impl Builder<'_> {
                     shown: path.shown(),
                     keys: path.keys.clone(),
                     readers: Vec::new(),
-                    proved: [RuleSet::new(self.rules.len()), RuleSet::new(self.rules.len())],
+                    proved: std::array::from_fn(|_| RuleSet::new(self.rules.len())),
                 });
                 if candidate.keys != path.keys || candidate.readers.last() == Some(&place) {
                     continue;
                 }
                 candidate.readers.push(place);
                 let hypotheses = [Hypothesis::Text, Hypothesis::Absent(path.keys.len() as u8)];
-                for (set, hypothesis) in candidate.proved.iter_mut().zip(hypotheses) {
-                    if self.prove(place, &path.keys, hypothesis).is_some() {
-                        set.insert(place);
+                for (by, hypothesis) in [BY_VALUE, BY_ABSENCE].into_iter().zip(hypotheses) {
+                    if let Some(proof) = self.prove(place, &path.keys, hypothesis) {
+                        let by = if proof.has_supposed { by + SUPPOSING } else { by };
+                        candidate.proved[by].insert(place);
                     }
                 }
             }
@@ -320,13 +344,15 @@ impl Builder<'_> {
         found
     }
 
-    /// The paths of the index with the rules that read them: each time the path that covers most rules that have no proof
-    /// yet, first by value, then by absence.
-    fn chosen(&self) -> Vec<(Box<[Key]>, Vec<usize>)> {
+    /// The paths of the index: each time the path that covers most rules that have no proof yet, first by value, then by
+    /// absence, without supposing anything and then with it. And the rules that are covered by value without supposing.
+    fn chosen(&self) -> (Vec<Candidate>, RuleSet) {
         let mut candidates = self.candidates();
+        let mut chosen: Vec<Candidate> = Vec::new();
         let mut covered = RuleSet::new(self.rules.len());
-        let mut chosen = Vec::new();
-        for by in 0..2 {
+        let mut surely = covered.clone();
+        for by in [BY_VALUE, BY_VALUE + SUPPOSING, BY_ABSENCE, BY_ABSENCE + SUPPOSING] {
+            chosen.iter().for_each(|candidate| covered.add(&candidate.proved[by]));
             while chosen.len() < MAX_PATHS {
                 let gain = |candidate: &Candidate| {
                     let mut new = candidate.proved[by].clone();
@@ -337,11 +363,14 @@ impl Builder<'_> {
                 let Some(best) = best.filter(|best| gain(&candidates[*best]) > 0) else { break };
                 let best = candidates.swap_remove(best);
                 covered.add(&best.proved[by]);
-                chosen.push((best.keys, best.readers));
+                chosen.push(best);
                 candidates.sort_unstable_by(|one, two| one.shown.cmp(&two.shown));
             }
+            if by == BY_VALUE {
+                surely = covered.clone();
+            }
         }
-        chosen
+        (chosen, surely)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use crate::abstraction::{A, Field, truth_value};
-use crate::ir::{Binary, Builtin, Comprehension, Const, Display, Expr, Gather, Loop, View, class};
-use crate::prove::{Branches, Env, Facts, Prove, Prover};
+use crate::ir::{Binary, Builtin, Comprehension, Const, Display, Expr, Gather, Loop, Method, View, class};
+use crate::prove::{Env, Facts, Fail, Prove, Prover};
 use crate::subject::{Path, TestKind, state};
+use crate::suppose::{Branches, Condition, Conditions, Mark};
 
 /// Items that a loop is unrolled over.
 const UNROLLED: usize = 256;
@@ -29,9 +30,9 @@ impl<'p> Prover<'p> {
             Expr::And(operands) => self.and_or(env, operands, true),
             Expr::Or(operands) => self.and_or(env, operands, false),
             Expr::Not(inner) => {
-                let Branches { value, when_true, when_false } = self.condition(env, inner)?;
-                let answer = value.map_or(A::Bool, |value| truth_value(!value));
-                Ok((answer, Branches { value: value.map(|v| !v), when_true: when_false, when_false: when_true }))
+                let inner = self.condition(env, inner)?;
+                let answer = inner.value.map_or(A::Bool, |value| truth_value(!value));
+                Ok((answer, inner.negated()))
             }
             Expr::Compare(left, rest) => {
                 let mut left = self.expr(env, left)?;
@@ -40,7 +41,10 @@ impl<'p> Prover<'p> {
                     let (answer, when_true, when_false) =
                         self.compare(&env.facts.clone(), *comparison, &left, &right)?;
                     let value = self.truth(&answer);
-                    return Ok((answer, Branches { value, when_true, when_false }));
+                    let mut branches = Branches::new(value, when_true, when_false);
+                    branches.fails_if = self.comparison_fails_if(*comparison, &left, &right);
+                    branches.holds_if = self.comparison_fails_if(comparison.negated(), &left, &right);
+                    return Ok((answer, branches));
                 }
                 for (comparison, right) in rest {
                     let right = self.expr(env, right)?;
@@ -52,8 +56,23 @@ impl<'p> Prover<'p> {
             Expr::IsInstance(inner, mask) => {
                 let value = self.expr(env, inner)?;
                 let (answer, when_true, when_false) = is_instance(&value, *mask, &env.facts);
-                let value = self.truth(&answer);
-                Ok((answer, Branches { value, when_true, when_false }))
+                let mut branches = Branches::new(self.truth(&answer), when_true, when_false);
+                if let A::Field(field) = value {
+                    let text = if mask & class::STR != 0 { state::TEXT } else { 0 };
+                    branches.holds_if = Some(vec![Condition::states(field.path, field.states_within(text))]);
+                    let not = state::ANY & !field.states_of(types_in(*mask));
+                    branches.fails_if = Some(vec![Condition::states(field.path, not)]);
+                }
+                Ok((answer, branches))
+            }
+            Expr::Method(method @ (Method::StartsWith | Method::EndsWith), object, arguments) => {
+                let object = self.expr(env, object)?;
+                let arguments = self.exprs(env, arguments)?;
+                let fails_if = self.affix_fails_if(*method, &object, &arguments);
+                let answer = self.method(*method, object, &arguments, &env.facts.clone())?;
+                let mut branches = open(&env.facts);
+                (branches.value, branches.fails_if) = (self.truth(&answer), fails_if);
+                Ok((answer, branches))
             }
             Expr::Builtin(Builtin::Bool, inner) => {
                 let branches = self.condition(env, inner)?;
@@ -62,15 +81,12 @@ impl<'p> Prover<'p> {
             _ => {
                 let value = self.other(env, expr)?;
                 let truth = self.truth(&value);
-                let mut when_true = env.facts.clone();
+                let mut branches = Branches::new(truth, env.facts.clone(), env.facts.clone());
                 if let A::Field(field) = value {
-                    let mut surely_false = field.states_within(state::NULL);
-                    if field.absent_is_false {
-                        surely_false |= state::ABSENT;
-                    }
-                    when_true.narrow(field.path, !surely_false & state::ANY);
+                    branches.when_true.narrow(field.path, !field.surely_false() & state::ANY);
+                    branches.fails_if = Some(vec![Condition::states(field.path, field.surely_false())]);
                 }
-                Ok((value, Branches { value: truth, when_true, when_false: env.facts.clone() }))
+                Ok((value, branches))
             }
         }
     }
@@ -83,13 +99,40 @@ impl<'p> Prover<'p> {
         let mut stopped: Option<Facts> = None;
         let mut all_known = true;
         let mut decided = None;
+        // Where the operands behind can be kept from being reached, and how.
+        let mut escape: Option<(Mark, Env<'p>, Option<A<'p>>, Option<Facts>, Conditions)> = None;
+        // What makes one operand stop it, and all go on.
+        let mut stops_if: Option<Conditions> = None;
+        let mut goes_on_if: Option<Conditions> = Some(Vec::new());
         for (place, operand) in operands.iter().enumerate() {
             let is_last = place + 1 == operands.len();
-            let (value, branches) = self.both(env, operand)?;
+            let (value, branches) = match (self.both(env, operand), escape.take()) {
+                (Ok(found), kept) => {
+                    escape = kept;
+                    found
+                }
+                (Err(fail), Some((mark, then, earlier, stopped_then, conditions))) if fail != Fail::TooLong => {
+                    self.back_to(&mark);
+                    *env = then;
+                    (answer, stopped) = (earlier, stopped_then);
+                    self.suppose(&conditions, &mut env.facts, fail)?;
+                    decided = Some(!is_and);
+                    break;
+                }
+                (Err(fail), _) => return Err(fail),
+            };
             let (goes_on, stops) = match is_and {
                 true => (branches.when_true, branches.when_false),
                 false => (branches.when_false, branches.when_true),
             };
+            let (if_stops, if_goes_on) = match is_and {
+                true => (branches.fails_if, branches.holds_if),
+                false => (branches.holds_if, branches.fails_if),
+            };
+            if branches.value.is_none() {
+                goes_on_if = goes_on_if.zip(if_goes_on).map(|(all, more)| [all, more].concat());
+                stops_if = stops_if.or_else(|| if_stops.clone());
+            }
             let mut put = |value: A<'p>| {
                 answer = Some(match answer.take() {
                     Some(earlier) => earlier.join(value),
@@ -119,6 +162,10 @@ impl<'p> Prover<'p> {
                     join_into(&mut stopped, stops);
                 }
             }
+            if let (None, false, false, Some(conditions)) = (branches.value, is_last, self.lenient, if_stops) {
+                let then = Env { locals: env.locals.clone(), facts: stopped.clone().unwrap_or_default() };
+                escape = Some((self.mark(), then, answer.clone(), stopped.clone(), conditions));
+            }
             env.facts = goes_on;
             // What a later operand assigns is assigned only if that operand is reached.
             if place == 0 && !all_known {
@@ -143,7 +190,9 @@ impl<'p> Prover<'p> {
         let stopped = stopped.unwrap_or_else(|| outer.clone());
         // Where it was decided early, it can still have stopped before.
         let (when_true, when_false) = if is_and { (reached_end, stopped) } else { (stopped, reached_end) };
-        Ok((answer.unwrap_or(A::Any), Branches { value, when_true, when_false }))
+        let mut branches = Branches::new(value, when_true, when_false);
+        (branches.fails_if, branches.holds_if) = if is_and { (stops_if, goes_on_if) } else { (goes_on_if, stops_if) };
+        Ok((answer.unwrap_or(A::Any), branches))
     }
 
     fn assigned_by_first(&self, operands: &'p [Expr]) -> Vec<u16> {
@@ -172,6 +221,7 @@ impl<'p> Prover<'p> {
                 Const::List(items) | Const::Tuple(items) => !items.is_empty(),
                 Const::Set(set) => !set.is_empty(),
                 Const::Dict(dict) => !dict.entries.is_empty(),
+                Const::Callable => true,
             }),
             A::Subject => {
                 self.deny(TestKind::Equals, false, "");
@@ -197,7 +247,7 @@ impl<'p> Prover<'p> {
             },
             Expr::If(parts) => {
                 let [test, then, otherwise] = &**parts;
-                let Branches { value, when_true, when_false } = self.condition(env, test)?;
+                let Branches { value, when_true, when_false, .. } = self.condition(env, test)?;
                 let outer = env.facts.clone();
                 let mut answer: Option<A<'p>> = None;
                 for (side, part, facts) in [(true, then, when_true), (false, otherwise, when_false)] {
@@ -306,8 +356,11 @@ impl<'p> Prover<'p> {
                 value
             }
             Expr::Format(parts) => {
-                self.exprs(env, parts)?;
-                A::Text
+                let parts = self.exprs(env, parts)?;
+                match parts.first() {
+                    Some(A::Const(Const::Str(start))) => A::Starting(start),
+                    _ => A::Text,
+                }
             }
             Expr::Binary(operation, operands) => {
                 let (left, right) = (self.expr(env, &operands[0])?, self.expr(env, &operands[1])?);
@@ -340,17 +393,8 @@ impl<'p> Prover<'p> {
                 _ => self.may_raise(A::Any)?,
             },
             Expr::Foreign(function, arguments) => {
-                for argument in self.exprs(env, arguments)? {
-                    match argument {
-                        A::Field(field) => self.require(field, state::TEXT, &env.facts.clone())?,
-                        value if value.is_text() => {}
-                        _ => self.may_raise(())?,
-                    }
-                }
-                match self.program.total.get(*function as usize) {
-                    Some(true) => A::Any,
-                    _ => self.may_raise(A::Any)?,
-                }
+                let arguments = self.exprs(env, arguments)?;
+                self.foreign(env, *function, &arguments)?
             }
             Expr::Opaque(_) => self.opaque(A::Any)?,
             Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::Compare(..) | Expr::IsInstance(..) => {
@@ -361,6 +405,32 @@ impl<'p> Prover<'p> {
 
     fn view(&self, view: View) -> A<'p> {
         if view == View::Items { A::Pairs } else { A::List }
+    }
+
+    /// The field, with what stands in for it.
+    pub(crate) fn with_default(&mut self, field: Field, default: &A<'p>, for_null: bool) -> Field {
+        let types = default.types();
+        let absent_is_false = match default {
+            A::Const(Const::None | Const::Bool(false)) => true,
+            A::Const(Const::Str(text)) => text.is_empty(),
+            A::Const(Const::List(items) | Const::Tuple(items)) => items.is_empty(),
+            A::Const(Const::Dict(dict)) => dict.entries.is_empty(),
+            A::Items(items) => items.is_empty(),
+            A::Entries(entries) => entries.is_empty(),
+            _ => false,
+        };
+        let stand_in = match default {
+            A::Const(Const::Str(text)) => self.stand_in(text, true),
+            A::Starting(start) => self.stand_in(start, false),
+            _ => None,
+        };
+        let on_null = if for_null { types } else { state::NULL };
+        Field { on_absent: types, on_null, absent_is_false, stand_in, ..field }
+    }
+
+    fn stand_in(&mut self, text: &'p str, is_whole: bool) -> Option<u16> {
+        self.stand_ins.push((text, is_whole));
+        u16::try_from(self.stand_ins.len() - 1).ok()
     }
 
     pub(crate) fn hashable(&mut self, value: &A<'p>, facts: &Facts) -> Prove<()> {
@@ -549,22 +619,8 @@ pub(crate) fn constant_texts<'p>(value: &A<'p>, as_affix: bool) -> Option<Vec<&'
     }
 }
 
-pub(crate) fn with_default(field: Field, default: &A<'_>, for_null: bool) -> Field {
-    let types = default.types();
-    let absent_is_false = match default {
-        A::Const(Const::None | Const::Bool(false)) => true,
-        A::Const(Const::Str(text)) => text.is_empty(),
-        A::Const(Const::List(items) | Const::Tuple(items)) => items.is_empty(),
-        A::Const(Const::Dict(dict)) => dict.entries.is_empty(),
-        A::Items(items) => items.is_empty(),
-        A::Entries(entries) => entries.is_empty(),
-        _ => false,
-    };
-    Field { on_absent: types, on_null: if for_null { types } else { state::NULL }, absent_is_false, ..field }
-}
-
 pub(crate) fn open(facts: &Facts) -> Branches {
-    Branches { value: None, when_true: facts.clone(), when_false: facts.clone() }
+    Branches::new(None, facts.clone(), facts.clone())
 }
 
 fn join_into(into: &mut Option<Facts>, facts: Facts) {
@@ -572,6 +628,24 @@ fn join_into(into: &mut Option<Facts>, facts: Facts) {
         Some(into) => into.join(&facts),
         None => *into = Some(facts),
     }
+}
+
+/// The types of which `isinstance` may find some in the classes.
+fn types_in(mask: u16) -> u8 {
+    let mut maybe = 0;
+    for (bits, types) in [
+        (class::STR | class::SEQUENCE | class::ITERABLE, state::TEXT),
+        (class::MAPPING | class::DICT | class::ITERABLE, state::OBJECT),
+        (class::LIST | class::TUPLE | class::SEQUENCE | class::ITERABLE, state::ARRAY),
+        (class::INT | class::FLOAT, state::NUMBER),
+        (class::BOOL | class::INT, state::BOOL),
+        (class::NONE, state::NULL),
+    ] {
+        if mask & bits != 0 {
+            maybe |= types;
+        }
+    }
+    maybe
 }
 
 /// `isinstance`, and what is known on either side.
@@ -582,20 +656,7 @@ fn is_instance<'p>(value: &A<'p>, mask: u16, facts: &Facts) -> (A<'p>, Facts, Fa
         value if value.is_text() => truth_value(mask & text != 0),
         A::Const(Const::None) => truth_value(mask & class::NONE != 0),
         A::Field(field) => {
-            let mut maybe = 0;
-            for (bits, types) in [
-                (text, state::TEXT),
-                (class::MAPPING | class::DICT | class::ITERABLE, state::OBJECT),
-                (class::LIST | class::TUPLE | class::SEQUENCE | class::ITERABLE, state::ARRAY),
-                (class::INT | class::FLOAT, state::NUMBER),
-                (class::BOOL | class::INT, state::BOOL),
-                (class::NONE, state::NULL),
-            ] {
-                if mask & bits != 0 {
-                    maybe |= types;
-                }
-            }
-            when_true.narrow(field.path, field.states_of(maybe));
+            when_true.narrow(field.path, field.states_of(types_in(mask)));
             if mask & class::STR != 0 {
                 when_false.narrow(field.path, state::ANY & !field.states_within(state::TEXT));
             }

@@ -1,9 +1,10 @@
 //! The abstract interpretation of built-in functions and of the methods of texts.
 
 use crate::abstraction::{A, FALSE, truth_value};
+use crate::fault::Fault;
 use crate::interpret::{SIZED, constant_texts};
-use crate::ir::{Builtin, Const, Method};
-use crate::prove::{Facts, Prove, Prover};
+use crate::ir::{Builtin, Const, ForeignKind, Method};
+use crate::prove::{Env, Facts, Prove, Prover};
 use crate::subject::{TestKind, state};
 
 impl<'p> Prover<'p> {
@@ -18,7 +19,7 @@ impl<'p> Prover<'p> {
             }
             (Builtin::Len, A::Any | A::Bool | A::Int | A::Unbound) => self.may_raise(A::Int)?,
             (Builtin::Len, _) => A::Int,
-            (Builtin::Str, A::Subject | A::Folded { .. } | A::Text | A::Const(Const::Str(_))) => value,
+            (Builtin::Str, text) if text.is_text() => value,
             (Builtin::Str, _) => A::Text,
             (Builtin::Int, A::Int | A::Bool | A::Const(Const::Int(_) | Const::Bool(_))) => A::Int,
             (Builtin::List | Builtin::Tuple, _) => {
@@ -95,8 +96,10 @@ impl<'p> Prover<'p> {
             (Method::Lower | Method::Upper | Method::Strip | Method::LStrip | Method::RStrip, []) => A::Text,
             (Method::IsDigit, []) => A::Bool,
             (Method::Split, []) => A::List,
-            (Method::Split, [A::Const(Const::Str(separator))]) if !separator.is_empty() => A::Texts,
-            (Method::Split, [A::Const(Const::Str(separator)), A::Const(Const::Int(_))]) if !separator.is_empty() => {
+            (Method::Split | Method::RSplit, [A::Const(Const::Str(separator))]) if !separator.is_empty() => A::Texts,
+            (Method::Split | Method::RSplit, [A::Const(Const::Str(separator)), A::Const(Const::Int(_))])
+                if !separator.is_empty() =>
+            {
                 A::Texts
             }
             (Method::Replace, [old, new]) if is_text(old) && is_text(new) => A::Text,
@@ -107,6 +110,51 @@ impl<'p> Prover<'p> {
             (Method::Join, [A::Items(items)]) if items.iter().all(A::is_text) => A::Text,
             _ => self.may_raise(A::Any)?,
         })
+    }
+
+    /// A function of the standard library.
+    pub(crate) fn foreign(&mut self, env: &mut Env<'p>, function: u32, arguments: &[A<'p>]) -> Prove<A<'p>> {
+        let kind = self.program.foreign.get(function as usize).copied().unwrap_or(ForeignKind::Raises);
+        // An address of nothing is a `ValueError` like any other.
+        let taken = if kind == ForeignKind::IpAddress { state::TEXT | state::NULL } else { state::TEXT };
+        for argument in arguments {
+            match argument {
+                A::Field(field) => self.require(*field, taken, &env.facts.clone())?,
+                value if value.types() & !taken == 0 => {}
+                _ => self.may_raise(())?,
+            }
+        }
+        match (kind, arguments) {
+            (ForeignKind::Total, _) => Ok(A::Any),
+            (ForeignKind::IpAddress, [_]) if self.is_catching => {
+                if !Fault::HandlersForgotten.is_on() {
+                    self.raised.push(env.clone());
+                }
+                Ok(A::Any)
+            }
+            (ForeignKind::FnMatch, [name, A::Const(Const::Str(pattern))]) if !pattern.contains('[') => {
+                Ok(self.fnmatch(name, pattern))
+            }
+            _ => self.may_raise(A::Any),
+        }
+    }
+
+    /// A pattern with a star at its ends, or none, is a test on the subject.
+    fn fnmatch(&mut self, name: &A<'p>, pattern: &str) -> A<'p> {
+        let (A::Subject, false) = (name, pattern.contains('?')) else { return A::Bool };
+        let inner = pattern.strip_prefix('*').unwrap_or(pattern);
+        let inner = inner.strip_suffix('*').unwrap_or(inner);
+        if inner.contains('*') || inner.is_empty() {
+            return A::Bool;
+        }
+        let kind = match (pattern.starts_with('*'), pattern.ends_with('*')) {
+            (false, false) => TestKind::Equals,
+            (false, true) => TestKind::StartsWith,
+            (true, false) => TestKind::EndsWith,
+            (true, true) => TestKind::Contains,
+        };
+        self.deny(kind, false, inner);
+        A::Const(&FALSE)
     }
 
     /// A test on the subject, or on its lower or upper case, taken for false.

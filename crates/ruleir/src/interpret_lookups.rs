@@ -1,7 +1,6 @@
 //! The abstract interpretation of lookups in the event: where a proof meets its subject.
 
 use crate::abstraction::{A, Field, NONE, truth_value};
-use crate::interpret::with_default;
 use crate::ir::{Const, Key, Lookup, Mapping};
 use crate::prove::{Env, Facts, Prove, Prover};
 use crate::subject::{Hypothesis, Path, TestKind, state};
@@ -32,14 +31,14 @@ impl<'p> Prover<'p> {
         }
         let keys: Box<[Key]> = self.subject[..level].iter().chain([key]).cloned().collect();
         let path = self.path(Path { keys, exact });
-        Stepped::Value(A::Field(Field { path, on_absent: 0, on_null: state::NULL, instead: 0, absent_is_false: false }))
+        Stepped::Value(A::Field(Field::at(path)))
     }
 
     /// A field one key below another.
     fn below(&mut self, field: Field, key: &Key) -> Field {
         let parent = &self.paths[field.path];
         let path = Path { keys: parent.keys.iter().chain([key]).cloned().collect(), exact: parent.exact };
-        Field { path: self.path(path), on_absent: 0, on_null: state::NULL, instead: 0, absent_is_false: false }
+        Field::at(self.path(path))
     }
 
     pub(crate) fn level(value: &A<'p>) -> Option<usize> {
@@ -58,7 +57,7 @@ impl<'p> Prover<'p> {
             return Ok(match self.stepped(level, key, false) {
                 Stepped::Missing => default,
                 Stepped::Null => A::Const(&NONE),
-                Stepped::Value(A::Field(field)) => A::Field(with_default(field, &default, false)),
+                Stepped::Value(A::Field(field)) => A::Field(self.with_default(field, &default, false)),
                 Stepped::Value(value) => value,
             });
         }
@@ -66,7 +65,7 @@ impl<'p> Prover<'p> {
             (A::Field(field), Some([key])) => {
                 self.require(field, state::OBJECT, &env.facts.clone())?;
                 let found = self.below(field, key);
-                Ok(A::Field(with_default(found, &default, false)))
+                Ok(A::Field(self.with_default(found, &default, false)))
             }
             (A::Const(Const::Dict(dict)), _) => {
                 let Some(key) = keys.first() else { return self.may_raise(A::Any) };
@@ -113,7 +112,7 @@ impl<'p> Prover<'p> {
             };
         }
         Ok(match here {
-            A::Field(field) => A::Field(with_default(field, &default, true)),
+            A::Field(field) => A::Field(self.with_default(field, &default, true)),
             other => other,
         })
     }
@@ -156,7 +155,7 @@ impl<'p> Prover<'p> {
                     };
                 }
                 Ok(match here {
-                    A::Field(field) => A::Field(with_default(field, &default, false)),
+                    A::Field(field) => A::Field(self.with_default(field, &default, false)),
                     other => other,
                 })
             }

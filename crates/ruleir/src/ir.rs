@@ -16,8 +16,8 @@ pub type Slot = u16;
 pub struct Program {
     pub functions: Vec<Function>,
     pub consts: Vec<Const>,
-    /// By foreign function: it raises for no text.
-    pub total: Vec<bool>,
+    /// What is known of each foreign function.
+    pub foreign: Vec<ForeignKind>,
     /// Why operations are opaque, by their numbers.
     pub reasons: Vec<String>,
     /// The data model of each log type that has one.
@@ -33,6 +33,19 @@ pub struct Function {
     pub body: Box<[Stmt]>,
     /// It, or what it calls, writes a module global: every call counts.
     pub writes: bool,
+}
+
+/// A function of the standard library that is called in Python, unless it is modelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignKind {
+    /// It may raise.
+    Raises,
+    /// It raises for no text.
+    Total,
+    /// `fnmatch.fnmatch`, on a system whose names mind the case.
+    FnMatch,
+    /// `ipaddress.ip_address`, which raises nothing but `ValueError` for a text.
+    IpAddress,
 }
 
 /// What `udm` knows of a log type.
@@ -78,6 +91,21 @@ pub enum Const {
     Tuple(Box<[Const]>),
     Set(ConstSet),
     Dict(ConstDict),
+    /// A function made anew: true, no `None`, and Python's to call.
+    Callable,
+}
+
+impl Const {
+    /// It is a function, or holds one.
+    #[must_use]
+    pub fn has_callable(&self) -> bool {
+        match self {
+            Self::Callable => true,
+            Self::List(items) | Self::Tuple(items) => items.iter().any(Self::has_callable),
+            Self::Dict(dict) => dict.entries.iter().any(|(key, value)| key.has_callable() || value.has_callable()),
+            _ => false,
+        }
+    }
 }
 
 /// A set; its order means nothing.
@@ -148,6 +176,22 @@ pub enum Comparison {
     Ge,
 }
 
+impl Comparison {
+    /// What holds where this does not; an order has none, for floats.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Eq => Self::Ne,
+            Self::Ne => Self::Eq,
+            Self::In => Self::NotIn,
+            Self::NotIn => Self::In,
+            Self::Is => Self::IsNot,
+            Self::IsNot => Self::Is,
+            order => order,
+        }
+    }
+}
+
 /// Methods of `str`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -159,6 +203,7 @@ pub enum Method {
     LStrip,
     RStrip,
     Split,
+    RSplit,
     Replace,
     IsDigit,
     Join,
@@ -310,6 +355,15 @@ pub enum Expr {
     Opaque(u32),
 }
 
+#[derive(Debug)]
+pub struct Try {
+    pub body: Box<[Stmt]>,
+    /// What follows if nothing is raised.
+    pub otherwise: Box<[Stmt]>,
+    /// What follows a `ValueError`, if it is known; all other exceptions are left to Python.
+    pub on_value_error: Option<Box<[Stmt]>>,
+}
+
 /// A test and what is done if it holds.
 pub type Branch = (Option<Expr>, Box<[Stmt]>);
 
@@ -326,7 +380,6 @@ pub enum Stmt {
     For(Box<[Slot]>, Expr, Box<[Stmt]>, Box<[Stmt]>),
     Break,
     Continue,
-    /// The body and what follows if nothing is raised.
-    Try(Box<[Stmt]>, Box<[Stmt]>),
+    Try(Box<Try>),
     Opaque(u32),
 }

@@ -9,8 +9,9 @@ use ahash::AHashMap;
 
 use crate::abstraction::{A, Field, NONE};
 use crate::fault::Fault;
-use crate::ir::{Const, Expr, FunctionId, Key, Model, Program, Slot, Stmt};
+use crate::ir::{Const, Expr, FunctionId, Key, Model, Program, Slot, Stmt, Try};
 use crate::subject::{Guard, Hypothesis, Path, Proof, Test, TestKind, state};
+use crate::suppose::Branches;
 
 /// Why a proof fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +99,16 @@ struct Frame<'p> {
     continued: Vec<Env<'p>>,
 }
 
-/// A condition's value, where both sides are possible: what is known on each.
-pub(crate) struct Branches {
-    pub(crate) value: Option<bool>,
-    pub(crate) when_true: Facts,
-    pub(crate) when_false: Facts,
+impl<'p> Frame<'p> {
+    fn mark(&self) -> (Option<A<'p>>, usize, usize) {
+        (self.answer.clone(), self.broken.len(), self.continued.len())
+    }
+
+    fn back_to(&mut self, (answer, broken, continued): (Option<A<'p>>, usize, usize)) {
+        self.answer = answer;
+        self.broken.truncate(broken);
+        self.continued.truncate(continued);
+    }
 }
 
 pub(crate) struct Prover<'p> {
@@ -115,6 +121,15 @@ pub(crate) struct Prover<'p> {
     pub(crate) paths: Vec<Path>,
     pub(crate) tests: Vec<Test>,
     pub(crate) guards: AHashMap<usize, u8>,
+    /// Tests on the texts of guarded paths that are taken for false.
+    pub(crate) guard_tests: Vec<(usize, Test)>,
+    /// How texts start that stand in for fields; whether that is all of them.
+    pub(crate) stand_ins: Vec<(&'p str, bool)>,
+    /// Some way was closed by a guard.
+    pub(crate) has_supposed: bool,
+    /// Inside of a `try` that takes a `ValueError`, and the ways that led to one.
+    pub(crate) is_catching: bool,
+    pub(crate) raised: Vec<Env<'p>>,
     pub(crate) met: Vec<(usize, String)>,
     steps: u32,
     depth: u32,
@@ -130,11 +145,14 @@ pub(crate) fn prove(
 ) -> Prove<Proof> {
     let mut prover = Prover::new(program, model, subject, hypothesis);
     prover.rule(rule)?;
-    let Prover { tests, guards, paths, .. } = prover;
+    let Prover { tests, guards, guard_tests, paths, has_supposed, .. } = prover;
     let mut guards: Vec<(usize, u8)> = guards.into_iter().collect();
     guards.sort_unstable();
-    let guards = guards.into_iter().map(|(path, allowed)| Guard { path: paths[path].clone(), allowed }).collect();
-    Ok(Proof { tests, guards })
+    let guard = |(path, allowed): (usize, u8)| {
+        let tests = guard_tests.iter().filter(|(tested, _)| *tested == path).map(|(_, test)| test.clone());
+        Guard { path: paths[path].clone(), allowed, tests: tests.collect() }
+    };
+    Ok(Proof { tests, guards: guards.into_iter().map(guard).collect(), has_supposed })
 }
 
 /// The paths that a rule reads, as far as that can be seen without an event.
@@ -191,6 +209,11 @@ impl<'p> Prover<'p> {
             paths: Vec::new(),
             tests: Vec::new(),
             guards: AHashMap::new(),
+            guard_tests: Vec::new(),
+            stand_ins: Vec::new(),
+            has_supposed: false,
+            is_catching: false,
+            raised: Vec::new(),
             met: Vec::new(),
             steps: STEPS,
             depth: 0,
@@ -230,9 +253,11 @@ impl<'p> Prover<'p> {
         let mut locals = vec![A::Unbound; code.slots as usize];
         locals[..arguments.len()].clone_from_slice(arguments);
         let mut frame = Frame { is_rule, ..Frame::default() };
+        let outside = (std::mem::take(&mut self.is_catching), std::mem::take(&mut self.raised));
         self.depth += 1;
         let end = self.block(&mut frame, Env { locals, facts }, &code.body);
         self.depth -= 1;
+        (self.is_catching, self.raised) = outside;
         if end?.is_some() {
             self.answer(&mut frame, A::Const(&NONE))?;
         }
@@ -297,14 +322,10 @@ impl<'p> Prover<'p> {
                     frame.continued.push(env);
                     return Ok(None);
                 }
-                Stmt::Try(body, otherwise) => {
-                    for part in [body, otherwise] {
-                        match self.block(frame, env, part)? {
-                            Some(next) => env = next,
-                            None => return Ok(None),
-                        }
-                    }
-                }
+                Stmt::Try(parts) => match self.attempt(frame, env, parts)? {
+                    Some(next) => env = next,
+                    None => return Ok(None),
+                },
                 Stmt::Opaque(_) => {
                     self.opaque(())?;
                     // Only looking: anything may have been assigned.
@@ -313,6 +334,35 @@ impl<'p> Prover<'p> {
             }
         }
         Ok(Some(env))
+    }
+
+    /// A `try`: the handler is followed from wherever its exception may be raised.
+    fn attempt(&mut self, frame: &mut Frame<'p>, env: Env<'p>, parts: &'p Try) -> Prove<Option<Env<'p>>> {
+        let Try { body, otherwise, on_value_error } = parts;
+        let before = self.lenient.then(|| env.clone());
+        let outside = (self.is_catching, std::mem::take(&mut self.raised));
+        self.is_catching = on_value_error.is_some();
+        let end = self.block(frame, env, body);
+        self.is_catching = outside.0;
+        let raised = std::mem::replace(&mut self.raised, outside.1);
+        let mut out = match end? {
+            Some(end) => self.block(frame, end, otherwise)?,
+            None => None,
+        };
+        let Some(handler) = on_value_error else { return Ok(out) };
+        let caught = raised.into_iter().chain(before).reduce(|mut all, one| {
+            all.join(one);
+            all
+        });
+        if let Some(caught) = caught
+            && let Some(end) = self.block(frame, caught, handler)?
+        {
+            match &mut out {
+                Some(out) => out.join(end),
+                None => out = Some(end),
+            }
+        }
+        Ok(out)
     }
 
     fn branches(
@@ -332,15 +382,28 @@ impl<'p> Prover<'p> {
                 put(self.block(frame, env, body)?);
                 return Ok(out);
             };
-            let Branches { value, when_true, when_false } = self.condition(&mut env, test)?;
+            let Branches { value, when_true, when_false, fails_if, .. } = self.condition(&mut env, test)?;
+            let mut fail = None;
             if value != Some(false) {
                 let taken = Env { locals: env.locals.clone(), facts: when_true };
-                put(self.block(frame, taken, body)?);
+                let mark = (self.mark(), frame.mark());
+                match self.block(frame, taken, body) {
+                    Ok(end) => put(end),
+                    Err(other) if value.is_some() || other == Fail::TooLong || self.lenient => return Err(other),
+                    Err(other) => {
+                        self.back_to(&mark.0);
+                        frame.back_to(mark.1);
+                        fail = Some(other);
+                    }
+                }
             }
             if value == Some(true) {
                 return Ok(out);
             }
             env.facts = when_false;
+            if let Some(fail) = fail {
+                self.suppose(fails_if.as_deref().ok_or(fail)?, &mut env.facts, fail)?;
+            }
         }
         put(Some(env));
         Ok(out)

@@ -26,18 +26,18 @@ pub(crate) mod state {
 }
 
 impl Path {
-    /// The state of the path as the rule's own lookup finds it.
-    pub(crate) fn state(&self, event: &Event<'_>) -> u8 {
+    /// The state of the path, and the value, as the rule's own lookup finds them.
+    pub(crate) fn found(&self, event: &Event<'_>) -> (u8, Value) {
         let mut here = event.root;
         for key in &self.keys {
-            let Value::Object(_) = here else { return state::ABSENT };
+            let Value::Object(_) = here else { return (state::ABSENT, Value::Null) };
             let found = if self.exact { event.exact_member(here, key) } else { event.member(here, key) };
             match found {
                 Some(value) => here = value,
-                None => return state::ABSENT,
+                None => return (state::ABSENT, Value::Null),
             }
         }
-        match here {
+        let state = match here {
             Value::String(_) => state::TEXT,
             Value::Object(_) => state::OBJECT,
             Value::Array(_) | Value::EmptyArray => state::ARRAY,
@@ -46,7 +46,8 @@ impl Path {
             Value::Null => state::NULL,
             // Not made by a parse; no guard allows it.
             Value::Timestamp(_) => 0,
-        }
+        };
+        (state, here)
     }
 
     pub(crate) fn shown(&self) -> String {
@@ -88,6 +89,18 @@ pub(crate) struct Test {
 }
 
 impl Test {
+    /// Whether it surely fails on every text that starts so; `is_whole`: on just this text.
+    pub(crate) fn fails_on(&self, start: &str, is_whole: bool) -> bool {
+        if is_whole {
+            return !self.holds(start);
+        }
+        match self.kind {
+            TestKind::Equals => !self.text.starts_with(start),
+            TestKind::StartsWith => !self.text.starts_with(start) && !start.starts_with(&*self.text),
+            _ => false,
+        }
+    }
+
     pub(crate) fn holds(&self, subject: &str) -> bool {
         match self.kind {
             TestKind::Equals => *subject == *self.text,
@@ -99,11 +112,13 @@ impl Test {
     }
 }
 
-/// A proof holds only for events in which the path is in one of the allowed states.
+/// A proof holds only for events in which the path is in one of the allowed states, and, if that is a text, passes none
+/// of the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Guard {
     pub(crate) path: Path,
     pub(crate) allowed: u8,
+    pub(crate) tests: Vec<Test>,
 }
 
 /// That a rule returns `False`, under a hypothesis, if the guards hold and none of the tests do.
@@ -111,4 +126,6 @@ pub(crate) struct Guard {
 pub(crate) struct Proof {
     pub(crate) tests: Vec<Test>,
     pub(crate) guards: Vec<Guard>,
+    /// Guards stand for ways through the rule that could not be proved: such a proof holds for fewer events.
+    pub(crate) has_supposed: bool,
 }

@@ -66,6 +66,16 @@ impl<'a> Evaluator<'a> {
                 let parts = text.splitn(*limit as usize + 1, *separator).map(V::Str);
                 V::List(BumpVec::from_iter_in(parts, bump).into_bump_slice())
             }
+            (Method::RSplit, [V::Str(separator), rest @ ..]) if !separator.is_empty() => {
+                let mut parts = BumpVec::new_in(bump);
+                match rest {
+                    [] => parts.extend(text.rsplit(*separator).map(V::Str)),
+                    [V::Int(limit @ 0..)] => parts.extend(text.rsplitn(*limit as usize + 1, *separator).map(V::Str)),
+                    _ => return Err(Stop::Unmodelled),
+                }
+                parts.reverse();
+                V::List(parts.into_bump_slice())
+            }
             (Method::Replace, [V::Str(old), V::Str(new)]) if !old.is_empty() => {
                 let mut out = BumpString::new_in(bump);
                 for (place, piece) in text.split(*old).enumerate() {

@@ -16,6 +16,8 @@ pub enum Stop {
     Opaque(u32),
     /// Python would raise.
     Raises,
+    /// Python would raise exactly a `ValueError`.
+    ValueError,
     /// An operand that is not modelled here.
     Unmodelled,
     /// Too many steps.
@@ -69,6 +71,7 @@ pub(crate) fn of_const(constant: &Const) -> V<'_> {
         Const::Int(value) => V::Int(*value),
         Const::Float(value) => V::Float(*value),
         Const::Str(text) => V::Str(text),
+        Const::Callable => V::Foreign { truth: true, is_none: false },
         container => V::Const(container),
     }
 }

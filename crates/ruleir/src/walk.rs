@@ -22,9 +22,10 @@ pub(crate) fn each<'p>(block: &'p [Stmt], visit: &mut dyn FnMut(&'p Expr)) {
                 each(body, visit);
                 each(otherwise, visit);
             }
-            Stmt::Try(body, otherwise) => {
-                each(body, visit);
-                each(otherwise, visit);
+            Stmt::Try(parts) => {
+                each(&parts.body, visit);
+                each(&parts.otherwise, visit);
+                parts.on_value_error.iter().for_each(|handler| each(handler, visit));
             }
             Stmt::Break | Stmt::Continue | Stmt::Opaque(_) => {}
         }
@@ -37,9 +38,14 @@ pub(crate) fn each_opaque(block: &[Stmt], visit: &mut dyn FnMut(u32)) {
         match stmt {
             Stmt::Opaque(reason) => visit(*reason),
             Stmt::If(branches) => branches.iter().for_each(|(_, body)| each_opaque(body, visit)),
-            Stmt::For(_, _, one, two) | Stmt::Try(one, two) => {
+            Stmt::For(_, _, one, two) => {
                 each_opaque(one, visit);
                 each_opaque(two, visit);
+            }
+            Stmt::Try(parts) => {
+                each_opaque(&parts.body, visit);
+                each_opaque(&parts.otherwise, visit);
+                parts.on_value_error.iter().for_each(|handler| each_opaque(handler, visit));
             }
             _ => {}
         }
@@ -58,9 +64,10 @@ pub(crate) fn assigned(block: &[Stmt], visit: &mut dyn FnMut(Slot)) {
                 assigned(one, visit);
                 assigned(two, visit);
             }
-            Stmt::Try(one, two) => {
-                assigned(one, visit);
-                assigned(two, visit);
+            Stmt::Try(parts) => {
+                assigned(&parts.body, visit);
+                assigned(&parts.otherwise, visit);
+                parts.on_value_error.iter().for_each(|handler| assigned(handler, visit));
             }
             _ => {}
         }

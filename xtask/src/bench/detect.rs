@@ -64,7 +64,7 @@ pub(super) fn bench(_samples: &Path) -> Result<Option<Findings>> {
     let sides = Sides {
         content,
         peer_python: python::environment("panther-core", PEER_REQUIREMENTS)?,
-        packages: site_packages(&python::test_environment()?)?,
+        packages: python::site_packages(&python::test_environment()?)?,
     };
     let streams = sides.streams()?;
     let mut figures = Vec::new();
@@ -94,6 +94,8 @@ pub(super) fn bench(_samples: &Path) -> Result<Option<Findings>> {
             let microseconds = |side: &Measured| 1e6 * side.cpu_seconds / side.events as f64;
             figures.push(Figure::alone("CPU per event, one worker", "µs", microseconds(full)));
             figures.push(Figure::alone("CPU per event, two workers", "µs", microseconds(&two)));
+            let ratio = microseconds(&two) / microseconds(full);
+            figures.push(Figure::alone("CPU per event, two workers to one", "x", ratio));
             versions.push(("panther_core".to_owned(), peer.version));
             versions.push(("python (peer)".to_owned(), peer.python));
         }
@@ -144,13 +146,6 @@ fn keep_best(best: &mut Option<Measured>, round: Measured) {
     if best.as_ref().is_none_or(|best| round.cpu_seconds < best.cpu_seconds) {
         *best = Some(round);
     }
-}
-
-/// Where an environment keeps its packages, for our workers to import from.
-fn site_packages(python: &Path) -> Result<PathBuf> {
-    let ask = "import sysconfig; print(sysconfig.get_path('purelib'))";
-    let output = Command::new(python).args(["-c", ask]).output()?;
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 /// Says what the two sides disagree on.

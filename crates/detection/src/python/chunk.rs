@@ -12,7 +12,7 @@ use uncia_model::{DetectionError, DetectionErrorKind, LogType};
 use super::found::{Found, read_error, read_match};
 use super::outcome::EvaluationStats;
 use super::pool::{Seat, Shared, answer, error_of};
-use super::protocol::{BatchHeader, Counts, FOUND_MATCH, kind, read_u32, read_u64, write_bytes};
+use super::protocol::{BatchHeader, Counts, FOUND_MATCH, kind, read_u32, read_u64};
 use super::worker::{Death, Worker};
 
 /// Consecutive events of a batch.
@@ -95,13 +95,8 @@ async fn run(
         distrusted: shared.distrusted(),
         events: chunk.events.len() as u32,
     };
-    let mut payload = Vec::with_capacity(chunk.events.iter().map(|event| event.len() + 4).sum::<usize>() + 64);
-    header.write(&mut payload);
-    for event in &chunk.events {
-        write_bytes(event, &mut payload);
-    }
     worker.start_watch();
-    worker.send(kind::TO_BATCH, &[&payload]).await?;
+    worker.send_batch(&header, &chunk.events).await?;
     loop {
         match worker.receive().await? {
             (kind::FROM_FOUND, frame) => {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::launch::Launched;
 use super::page::{Page, Position};
-use super::protocol::MAX_FRAME_BYTES;
+use super::protocol::{BatchHeader, MAX_FRAME_BYTES, kind, write_bytes};
 
 /// How long one call of content may take.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,8 @@ pub(crate) struct Worker {
     socket: UnixStream,
     page: Page,
     incoming: BytesMut,
+    /// The frame of the last batch, whose memory the next one takes over.
+    outgoing: Vec<u8>,
     complaints: Arc<Mutex<VecDeque<u8>>>,
     listener: Option<JoinHandle<()>>,
     limits: TimeLimits,
@@ -59,6 +61,8 @@ const LAST_FRAMES: Duration = Duration::from_secs(1);
 /// How long a worker may load without calling a detection: it compiles a whole repository then, perhaps on a machine that
 /// has much else to do.
 const LOADING: Duration = Duration::from_secs(180);
+/// Memory kept from one batch for the next; most batches are smaller.
+const KEPT_FRAME: usize = 4 * 1024 * 1024;
 /// Error output kept to explain a death.
 const KEPT_COMPLAINTS: usize = 4096;
 
@@ -73,6 +77,7 @@ impl Worker {
             socket,
             page: launched.page,
             incoming: BytesMut::new(),
+            outgoing: Vec::new(),
             listener: stderr.map(|stderr| tokio::spawn(keep_last(stderr, Arc::clone(&complaints)))),
             complaints,
             limits,
@@ -107,6 +112,26 @@ impl Worker {
             frame.extend_from_slice(piece);
         }
         match self.socket.write_all(&frame).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.bury(false).await),
+        }
+    }
+
+    /// Sends a batch of events.
+    pub(crate) async fn send_batch(&mut self, header: &BatchHeader, events: &[Bytes]) -> Result<(), Death> {
+        let frame = &mut self.outgoing;
+        frame.clear();
+        frame.extend_from_slice(&[0, 0, 0, 0, kind::TO_BATCH]);
+        header.write(frame);
+        for event in events {
+            write_bytes(event, frame);
+        }
+        let len = frame.len() as u32 - 4;
+        frame[..4].copy_from_slice(&len.to_le_bytes());
+        let sent = self.socket.write_all(frame).await;
+        // One huge event shall not hold its memory for good.
+        frame.shrink_to(KEPT_FRAME);
+        match sent {
             Ok(()) => Ok(()),
             Err(_) => Err(self.bury(false).await),
         }

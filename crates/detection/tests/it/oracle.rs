@@ -46,7 +46,8 @@ async fn matches_are_those_of_plain_cpython() {
         let events = events_of(&content, &log_type);
         // A cache and modules of its own for each log type, as the oracle has.
         let mut part = content.clone();
-        part.rules.retain(|rule| rule.log_types.contains(&log_type));
+        // Plain Python knows nothing of rules in YAML alone.
+        part.rules.retain(|rule| rule.log_types.contains(&log_type) && matches!(rule.logic, Logic::Python(_)));
         let engine = Engine::start(&part, config.clone(), Arc::new(MemoryCache::default())).await.unwrap();
         let ours = verdicts_of(&engine, &log_type, &events).await;
         engine.shutdown().await;

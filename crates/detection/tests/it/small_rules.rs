@@ -2,10 +2,10 @@
 
 /// Mutants are made of these at every path that a rule reads.
 pub(crate) const EVENTS: [&str; 4] = [
-    r#"{"name":"go","kind":"A","a":"x","b":{"c":"y","d":["one","two"],"e":{"f":1}},"n":3,"t":true,"actor":{"id":"ann"},"tags":["red","blue"],"p_log_type":"T"}"#,
+    r#"{"name":"go","kind":"A","a":"x","b":{"c":"y","d":["one","two"],"e":{"f":1}},"n":3,"t":true,"actor":{"id":"ann"},"tags":["red","blue"],"source":"10.1.2.3","p_log_type":"T"}"#,
     r#"{"NAME":"go","Kind":"a","a":{"x":1},"b":{"C":"y","d":[]},"n":"3","actor":"ann","user":"ann","host":{"name":"h1"},"items":[{"k":"v1"},{"k":"v2"}]}"#,
     r#"{"name":null,"kind":"B","a":["x"],"b":null,"n":1,"t":false,"user":"bob","path":"/usr/bin/x","url":"https://EXAMPLE.com/Go"}"#,
-    r#"{"name":"stop","kind":"prod-1","a":1,"b":{"c":null},"n":0,"p_udm":{"thing":"t1"},"thing":"t2","path":"/etc/passwd","url":"http://go"}"#,
+    r#"{"name":"stop","kind":"prod-1","a":1,"b":{"c":null},"n":0,"p_udm":{"thing":"t1"},"thing":"t2","path":"/etc/passwd","url":"http://go","source":"s3.amazonaws.com"}"#,
 ];
 
 pub(crate) const RULES: &[(&str, &str)] = &[
@@ -221,4 +221,117 @@ pub(crate) const RULES: &[(&str, &str)] = &[
     ("AnyContainer", "def rule(event):\n    return any(x == 'x' for x in event.get('a', []))\n"),
     ("TextOf", "def rule(event):\n    return str(event.get('n')) == '3'\n"),
     ("DictDisplay", "def rule(event):\n    return {'go': 1, 'stop': 2}.get(event.get('name'), 0) == 1\n"),
+    // Ways that only a guard closes, and what they are closed by.
+    (
+        "ClosedByPrefix",
+        "def rule(event):\n    actor = event.deep_get('b', 'c', default=f\"no{event.get('kind')}\")\n    if actor.startswith('AWS'):\n        actor = actor.split(':')[1]\n    return actor == 'y' and event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByPrefixOfDefault",
+        "def rule(event):\n    who = event.get('user', 'prod-none')\n    if who.startswith('prod'):\n        return who.split('-')[1] == 'none'\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByValue",
+        "def rule(event):\n    if event.get('kind') == 'A':\n        return event['a'] == 'x'\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByAmong",
+        "def rule(event):\n    if event.get('kind') in ('A', 'prod-1'):\n        return True\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByContains",
+        "def rule(event):\n    if 'o' in event.get('user', 'o'):\n        return True\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByNone",
+        "def rule(event):\n    if event.get('t') is not None:\n        return event['t']\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByClass",
+        "def rule(event):\n    if not isinstance(event.get('a'), str):\n        return True\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedByTruth",
+        "def helper(event):\n    if event.deep_get('b', 'e'):\n        return object()\n    return None\ndef rule(event):\n    found = helper(event)\n    if found and found.x:\n        return True\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "ClosedAnd",
+        "def rule(event):\n    return event.get('name') == 'go' and event.get('kind') == 'A' and event['a'] == 'x'\n",
+    ),
+    (
+        "ClosedOr",
+        "def rule(event):\n    return event.get('kind') != 'A' or event['a'] == 'x' or event.get('name') == 'go'\n",
+    ),
+    // A ValueError and who takes it.
+    (
+        "Address",
+        "import ipaddress\ndef rule(event):\n    try:\n        ipaddress.ip_address(event.get('a'))\n    except ValueError:\n        return False\n    return event.get('name') == 'go'\n",
+    ),
+    (
+        "NoAddress",
+        "import ipaddress\ndef rule(event):\n    known = False\n    try:\n        known = True\n        ipaddress.ip_address(event.get('url', '1.2.3.4'))\n        known = False\n    except (KeyError, ValueError):\n        return known and event.get('name') == 'go'\n    else:\n        return event.get('kind') == 'B'\n    return False\n",
+    ),
+    (
+        "AddressInHelper",
+        "from ipaddress import ip_address\ndef valid(text):\n    try:\n        ip_address(text)\n        return True\n    except ValueError:\n        return False\ndef rule(event):\n    return not valid(event.get('path', '10.0.0.1')) and event.get('name') == 'stop'\n",
+    ),
+    (
+        "AddressOfAnother",
+        "from ipaddress import ip_address\ndef rule(event):\n    try:\n        ip_address(event.get('path'))\n    except KeyError:\n        return False\n    return True\n",
+    ),
+    (
+        "AddressThrough",
+        "from ipaddress import ip_address\ndef version(text):\n    return ip_address(text)\ndef rule(event):\n    try:\n        version(event.get('path', '::1'))\n    except Exception:\n        return event.get('name') == 'stop'\n    return event.get('kind') == 'A'\n",
+    ),
+    // Patterns of names.
+    ("Glob", "from fnmatch import fnmatch\ndef rule(event):\n    return fnmatch(event.get('path', ''), '/usr/*')\n"),
+    (
+        "Globs",
+        "import fnmatch\nPATTERNS = ['p?od-*', '*x', 'go', '[ab]']\ndef rule(event):\n    return any(fnmatch.fnmatch(event.get('kind', 'A'), p) for p in PATTERNS)\n",
+    ),
+    ("GlobInner", "from fnmatch import fnmatch\ndef rule(event):\n    return fnmatch(event.get('url'), '*EXAMPLE*')\n"),
+    // Functions as values, and dicts of constants.
+    (
+        "Lambdas",
+        "def rule(event):\n    pick = {'go': lambda e: e.get('a'), 'stop': lambda e: e.get('n')}.get(event.get('name'))\n    if not pick:\n        return False\n    return pick(event) == 'x'\n",
+    ),
+    (
+        "LambdaAsGlobal",
+        "LAST = None\ndef rule(event):\n    global LAST\n    LAST = {'a': lambda e: e}\n    return event.get('name') == 'go'\ndef title(event):\n    return str(len(LAST))\n",
+    ),
+    ("DictOfConstants", "def rule(event):\n    return {'go': 1, 'stop': 0}.get(event.get('name'), 2) == 1\n"),
+    ("DictWithTwins", "def rule(event):\n    return {'go': 1, 'go': 2}[event.get('name')] == 2\n"),
+    // Globals that a rule resets for each event.
+    (
+        "PassingGlobal",
+        "SEEN = {}\nKIND = ''\ndef rule(event):\n    \"\"\"Resets.\"\"\"\n    global SEEN, KIND\n    SEEN = {}\n    KIND = ''\n    if event.get('kind') != 'A':\n        return False\n    KIND = event.get('kind')\n    return event.get('name') == 'go'\ndef title(event):\n    return f'{KIND} {SEEN}'\n",
+    ),
+    (
+        "PassingGlobalOfTwo",
+        "SEEN = 'none'\ndef note(event):\n    global SEEN\n    SEEN = SEEN + str(event.get('name'))\ndef rule(event):\n    global SEEN\n    SEEN = 'x'\n    note(event)\n    return SEEN == 'xgo'\ndef title(event):\n    return SEEN\n",
+    ),
+    (
+        "LastingGlobal",
+        "LAST = ''\ndef rule(event):\n    global LAST\n    before = LAST\n    LAST = event.get('kind')\n    return before == 'A' and event.get('name') == 'go'\ndef title(event):\n    return str(LAST)\n",
+    ),
+    // Mocks of unit tests.
+    (
+        "OnlyMocked",
+        "import json\nfrom unittest.mock import MagicMock\nALLOWED = ['go']\ndef rule(event):\n    global ALLOWED\n    if isinstance(ALLOWED, MagicMock):\n        ALLOWED = set(json.loads(ALLOWED()))\n    return event.get('name') in ALLOWED\n",
+    ),
+    (
+        "NotOnlyMocked",
+        "from unittest.mock import MagicMock\nALLOWED = ['go']\ndef rule(event):\n    global ALLOWED\n    if isinstance(ALLOWED, MagicMock) or event.get('kind') == 'B':\n        ALLOWED = ['stop']\n    return event.get('name') in ALLOWED\n",
+    ),
+    ("SplitOnce", "def rule(event):\n    return event.get('path', '').split('/', maxsplit=1)[-1] == 'etc/passwd'\n"),
+    (
+        "RSplit",
+        "def rule(event):\n    return event.get('path', 'a.b').rsplit('/', maxsplit=1)[-1] in ('passwd', 'a.b')\n",
+    ),
+    ("RSplitAll", "def rule(event):\n    return event.get('url', '').rsplit('//')[0] == 'https:'\n"),
+    (
+        "AddressOfSource",
+        "from ipaddress import ip_address\ndef rule(event):\n    try:\n        ip_address(event.get('source', '::1'))\n    except ValueError:\n        return event.get('name') in ('go', 'stop')\n    return event.get('kind') == 'A'\n",
+    ),
+    ("GlobWhole", "from fnmatch import fnmatch\ndef rule(event):\n    return fnmatch(event.get('path', ''), 'usr*')\n"),
 ];

@@ -9,9 +9,12 @@ use uncia_detection::{
     Engine, EngineConfig, Evaluation, EventBatch, MemoryCache, Program, ProgramDetection, TestCase, TestOutcome,
 };
 
-/// Builds the extension once a process and says where it is.
+/// The extension that `UNCIA_EXTENSION` names; otherwise it is built, once a process.
 pub(crate) fn extension() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(named) = std::env::var_os("UNCIA_EXTENSION") {
+        return named.into();
+    }
     let build = || {
         let tests = std::env::current_exe().unwrap();
         let profile = tests.parent().and_then(|deps| deps.parent()).expect("tests lie in <target>/<profile>/deps");
