@@ -104,7 +104,7 @@ fn one(program: &Path, target: &str, seconds: u32, planted: bool) -> Result<Ende
         .args(["-max_len=4096", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .args([&corpus, &seeds]);
     if planted {
-        command.env("UNCIA_FUZZ_PLANTED", "1");
+        command.env("UNCIA_FUZZ_PLANTED", "1").args(["-keep_seed=1", "-reduce_inputs=0", "-len_control=0"]);
     } else {
         command.arg("-use_value_profile=1");
     }
