@@ -14,6 +14,15 @@ const UNROLLED: usize = 256;
 pub(crate) const HASHABLE: u8 = state::TEXT | state::NUMBER | state::BOOL | state::NULL;
 pub(crate) const SIZED: u8 = state::TEXT | state::OBJECT | state::ARRAY;
 
+/// How things stand where `and` or `or` can be kept from going on to an operand that cannot be proved.
+struct Escape<'p> {
+    mark: Mark,
+    env: Env<'p>,
+    answer: Option<A<'p>>,
+    stopped: Option<Facts>,
+    conditions: Conditions,
+}
+
 impl<'p> Prover<'p> {
     pub(crate) fn expr(&mut self, env: &mut Env<'p>, expr: &'p Expr) -> Prove<A<'p>> {
         self.both(env, expr).map(|(value, _)| value)
@@ -100,7 +109,7 @@ impl<'p> Prover<'p> {
         let mut all_known = true;
         let mut decided = None;
         // Where the operands behind can be kept from being reached, and how.
-        let mut escape: Option<(Mark, Env<'p>, Option<A<'p>>, Option<Facts>, Conditions)> = None;
+        let mut escape: Option<Escape<'p>> = None;
         // What makes one operand stop it, and all go on.
         let mut stops_if: Option<Conditions> = None;
         let mut goes_on_if: Option<Conditions> = Some(Vec::new());
@@ -111,11 +120,11 @@ impl<'p> Prover<'p> {
                     escape = kept;
                     found
                 }
-                (Err(fail), Some((mark, then, earlier, stopped_then, conditions))) if fail != Fail::TooLong => {
-                    self.back_to(&mark);
-                    *env = then;
-                    (answer, stopped) = (earlier, stopped_then);
-                    self.suppose(&conditions, &mut env.facts, fail)?;
+                (Err(fail), Some(way_out)) if fail != Fail::TooLong => {
+                    self.back_to(&way_out.mark);
+                    *env = way_out.env;
+                    (answer, stopped) = (way_out.answer, way_out.stopped);
+                    self.suppose(&way_out.conditions, &mut env.facts, fail)?;
                     decided = Some(!is_and);
                     break;
                 }
@@ -163,8 +172,9 @@ impl<'p> Prover<'p> {
                 }
             }
             if let (None, false, false, Some(conditions)) = (branches.value, is_last, self.lenient, if_stops) {
-                let then = Env { locals: env.locals.clone(), facts: stopped.clone().unwrap_or_default() };
-                escape = Some((self.mark(), then, answer.clone(), stopped.clone(), conditions));
+                let env = Env { locals: env.locals.clone(), facts: stopped.clone().unwrap_or_default() };
+                let (mark, answer, stopped) = (self.mark(), answer.clone(), stopped.clone());
+                escape = Some(Escape { mark, env, answer, stopped, conditions });
             }
             env.facts = goes_on;
             // What a later operand assigns is assigned only if that operand is reached.
