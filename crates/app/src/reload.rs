@@ -84,6 +84,7 @@ impl Reloader {
                 reloaded = self.reload() => reloaded,
                 () = stop.cancelled() => break,
             };
+            let switched = reloaded.is_ok();
             match reloaded {
                 Ok(now) => standing = now,
                 Err(error) => {
@@ -92,6 +93,10 @@ impl Reloader {
                 }
             }
             self.note(&standing).await;
+            if switched {
+                // Behind the note: whoever reads this and asks gets the same answer.
+                eprintln!("detections are loaded again: {standing}");
+            }
         }
         Standing::forget(self.product.store()).await;
     }
@@ -115,7 +120,6 @@ impl Reloader {
         self.walk.switch(generation);
         self.scheduler.replace(&content);
         self.content = content;
-        eprintln!("detections are loaded again: {standing}");
         Ok(standing)
     }
 
