@@ -3,7 +3,7 @@
     accept_matches.py BINARY SAMPLES PANTHER_ANALYSIS
 
 The Stratus CloudTrail goes through `uncia ingest` with panther-analysis's rules loaded; its matches must equal those of
-crates/detection/tests/oracle/plain_run.py on the same normal-form events (`uncia schema parse`). What the oracle says of
+crates/detection/tests/oracle/plain_run.py on the same normal-form events (`uncia schema parse`, whose source is `parse`). What the oracle says of
 the raw events is then printed beside it.
 """
 
@@ -31,7 +31,7 @@ def main():
         config = home / "uncia.toml"
         config.write_text("[detections]\nbundled = false\n")
         uncia = [binary, "--config", config, "--data-dir", home / "data"]
-        summary = json.loads(subprocess.run([*map(str, [*uncia, "ingest", "--json", "--log-type", "AWS.CloudTrail", "--detections", content, *files])], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+        summary = json.loads(subprocess.run([*map(str, [*uncia, "ingest", "--json", "--source", "parse", "--log-type", "AWS.CloudTrail", "--detections", content, *files])], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
         print(f"  {sum(summary['events'].values())} events, {summary['matches']} matches, {summary['detection_errors']} errors, alerts {summary['alerts']}")
         normal = home / "normal.ndjson"
         with open(normal, "wb") as out:
