@@ -509,7 +509,7 @@ def load(folders, log_type, disabled):
             try:
                 rules.append(Rule(file, spec))
             except Exception as error:
-                print(f"{file}: cannot load: {error!r}", file=sys.stderr)
+                print(f"{file}: {spec['RuleID']} cannot load: {error!r}", file=sys.stderr)
     return rules, model
 
 
