@@ -2,6 +2,7 @@
 //!
 //! Each is a program of its own that prints what it saw and fails if that is wrong.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -68,43 +69,38 @@ pub(crate) fn sample_data() -> Option<PathBuf> {
 
 /// Rules that loop, crash, eat memory: beside good ones, on the engine as it ships.
 fn hostile_rules(_: &Ground) -> Result<()> {
-    run(&mut cargo([
-        "nextest",
-        "run",
-        "--locked",
-        "--release",
-        "--run-ignored=all",
-        "--no-capture",
-        "-p",
-        "uncia-detection",
-        "hostile",
-    ]))
+    run(&mut engine_tests("hostile"))
 }
 
 /// Every test event of a log type and many mutants of each, against every rule of that log type: what is decided without
 /// Python is what Python says.
 fn differential(_: &Ground) -> Result<()> {
-    if std::env::var_os("PANTHER_ANALYSIS_DIR").is_none() {
-        println!("skipped: set PANTHER_ANALYSIS_DIR to a checkout of panther-analysis");
+    if public_content().is_none() {
         return Ok(());
     }
     let packages = python::site_packages(&python::test_environment()?)?;
-    let test = "differential::the_public_rules_say_the_same_in_all_modes";
-    let mut command = cargo([
-        "nextest",
-        "run",
-        "--locked",
-        "--release",
-        "--run-ignored=all",
-        "--no-capture",
-        "-p",
-        "uncia-detection",
-    ]);
-    command.arg(test).env("UNCIA_TEST_PACKAGES", packages);
+    let mut command = engine_tests("differential::the_public_rules_say_the_same_in_all_modes");
+    command.env("UNCIA_TEST_PACKAGES", packages);
     if std::env::var_os("UNCIA_MUTANTS").is_none() {
         command.env("UNCIA_MUTANTS", "3000");
     }
     run(&mut command)
+}
+
+/// The engine's tests of that name, long ones included, on the release build.
+fn engine_tests(filter: &str) -> Command {
+    let mut command = cargo(["nextest", "run", "--locked", "--release", "--run-ignored=all", "--no-capture"]);
+    command.args(["-p", "uncia-detection", filter]);
+    command
+}
+
+/// The checkout of panther-analysis, or a word on how to name it.
+fn public_content() -> Option<OsString> {
+    let content = std::env::var_os("PANTHER_ANALYSIS_DIR");
+    if content.is_none() {
+        println!("skipped: set PANTHER_ANALYSIS_DIR to a checkout of panther-analysis");
+    }
+    content
 }
 
 /// The simulated file system that loses unsynced writes, many more seeds than in a test run.
@@ -147,10 +143,7 @@ fn open_access(ground: &Ground) -> Result<()> {
 
 fn matches(ground: &Ground) -> Result<()> {
     let Some(samples) = &ground.samples else { return Ok(()) };
-    let Some(content) = std::env::var_os("PANTHER_ANALYSIS_DIR") else {
-        println!("skipped: set PANTHER_ANALYSIS_DIR to a checkout of panther-analysis");
-        return Ok(());
-    };
+    let Some(content) = public_content() else { return Ok(()) };
     script(ground, "accept_matches.py", &[samples.clone(), content.into()])
 }
 

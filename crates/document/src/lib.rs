@@ -24,6 +24,7 @@ pub use intern::{Interner, KeyId};
 pub use parse::{ParseError, ParseErrorKind, Parser};
 pub use read::Ref;
 pub use timestamp::Timestamp;
+pub use write::write_key;
 
 /// Objects and arrays may nest this deep; what is deeper is refused, so that no stage needs to fear recursion.
 pub const MAX_DEPTH: usize = 128;

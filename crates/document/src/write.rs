@@ -49,8 +49,7 @@ impl Document {
                         out.push(b',');
                     }
                     first = false;
-                    write_string(self.text(member.key.text), out);
-                    out.push(b':');
+                    write_key(self.text(member.key.text), out);
                     self.write_value(member.value, out);
                 }
                 out.push(b'}');
@@ -71,6 +70,12 @@ impl Ref<'_> {
         self.write_json(&mut out);
         String::from_utf8(out).expect("documents hold UTF-8 only")
     }
+}
+
+/// Appends an object's key as JSON, with its colon.
+pub fn write_key(key: &str, out: &mut Vec<u8>) {
+    write_string(key, out);
+    out.push(b':');
 }
 
 /// Appends a JSON string literal.

@@ -12,6 +12,13 @@ enum Stepped<'p> {
     Null,
 }
 
+/// Why keys lead to no value.
+enum Nothing {
+    Missing,
+    /// The last key is there, and null.
+    Null,
+}
+
 impl<'p> Prover<'p> {
     /// One key further from an object that is known to be one.
     fn stepped(&mut self, level: usize, key: &Key, exact: bool) -> Stepped<'p> {
@@ -97,24 +104,32 @@ impl<'p> Prover<'p> {
             self.path_of(&object, fixed, false);
             return Ok(A::Any);
         }
-        let mut here = object;
-        for key in fixed {
+        Ok(match self.descend(object, fixed, false) {
+            Err(_) => default,
+            Ok(A::Field(field)) => A::Field(self.with_default(field, &default, true)),
+            Ok(other) => other,
+        })
+    }
+
+    /// What stands at the end of the keys, from an object of the event.
+    fn descend(&mut self, from: A<'p>, keys: &[Key], exact: bool) -> Result<A<'p>, Nothing> {
+        let mut here = from;
+        for (place, key) in keys.iter().enumerate() {
             here = if let Some(level) = Self::level(&here) {
-                match self.stepped(level, key, false) {
-                    Stepped::Missing | Stepped::Null => return Ok(default),
+                match self.stepped(level, key, exact) {
+                    Stepped::Missing => return Err(Nothing::Missing),
+                    Stepped::Null if place + 1 == keys.len() => return Err(Nothing::Null),
+                    Stepped::Null => return Err(Nothing::Missing),
                     Stepped::Value(value) => value,
                 }
             } else if let A::Field(field) = here {
                 A::Field(self.below(field, key))
             } else {
                 // A text, a bool: no mapping.
-                return Ok(default);
+                return Err(Nothing::Missing);
             };
         }
-        Ok(match here {
-            A::Field(field) => A::Field(self.with_default(field, &default, true)),
-            other => other,
-        })
+        Ok(here)
     }
 
     /// Notes that a path is read.
@@ -138,27 +153,12 @@ impl<'p> Prover<'p> {
             _ => None,
         };
         match mapping {
-            Some(Mapping::Path(path)) => {
-                let mut here = A::Event;
-                for (place, key) in path.iter().enumerate() {
-                    here = if let Some(level) = Self::level(&here) {
-                        match self.stepped(level, key, true) {
-                            Stepped::Missing => return Ok(default),
-                            Stepped::Null if place + 1 == path.len() => return Ok(A::Const(&NONE)),
-                            Stepped::Null => return Ok(default),
-                            Stepped::Value(value) => value,
-                        }
-                    } else if let A::Field(field) = here {
-                        A::Field(self.below(field, key))
-                    } else {
-                        return Ok(default);
-                    };
-                }
-                Ok(match here {
-                    A::Field(field) => A::Field(self.with_default(field, &default, false)),
-                    other => other,
-                })
-            }
+            Some(Mapping::Path(path)) => Ok(match self.descend(A::Event, path, true) {
+                Err(Nothing::Missing) => default,
+                Err(Nothing::Null) => A::Const(&NONE),
+                Ok(A::Field(field)) => A::Field(self.with_default(field, &default, false)),
+                Ok(other) => other,
+            }),
             Some(Mapping::Method(method)) => self.call(*method, &[A::View], &env.facts),
             Some(Mapping::Opaque) => self.opaque(A::Any),
             None => {

@@ -3,7 +3,7 @@
 //! Most rows have nothing to say here, so an object is opened only when its first member comes: `path` is where the walk
 //! is, `open` how much of it the text has opened.
 
-use uncia_document::{Ref, Value};
+use uncia_document::{Ref, Value, write_key};
 
 #[derive(Default)]
 pub(crate) struct Extra {
@@ -46,13 +46,13 @@ impl Extra {
         while self.open < self.depth + 1 {
             if self.open > 0 {
                 self.comma();
-                write_key(&mut self.text, &self.path[self.open - 1]);
+                write_key(&self.path[self.open - 1], &mut self.text);
             }
             self.text.push(b'{');
             self.open += 1;
         }
         self.comma();
-        write_key(&mut self.text, key);
+        write_key(key, &mut self.text);
         write_json(&mut self.text, value);
     }
 
@@ -73,11 +73,6 @@ impl Extra {
     }
 }
 
-fn write_key(text: &mut Vec<u8>, key: &str) {
-    serde_json::to_writer(&mut *text, key).expect("a string is JSON and a vector takes it");
-    text.push(b':');
-}
-
 /// JSON of a value with the empty lists that the normal form leaves out of objects.
 pub(crate) fn write_json(text: &mut Vec<u8>, value: Ref<'_>) {
     match value.value() {
@@ -87,7 +82,7 @@ pub(crate) fn write_json(text: &mut Vec<u8>, value: Ref<'_>) {
                 if n > 0 {
                     text.push(b',');
                 }
-                write_key(text, key);
+                write_key(key, text);
                 write_json(text, member);
             }
             text.push(b'}');

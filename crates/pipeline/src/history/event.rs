@@ -1,7 +1,7 @@
 //! A row of the lake as the event that rules saw: the columns with `p_extra` laid over them, nulls left out.
 
 use bytes::Bytes;
-use uncia_document::{Parser, Ref};
+use uncia_document::{Parser, Ref, write_key};
 use uncia_model::fields;
 
 /// The normal form of a row's event. Members stand in the order of the columns, what only `p_extra` has behind them.
@@ -24,7 +24,7 @@ fn write_object(base: Ref<'_>, over: Option<Ref<'_>>, without: Option<&str>, jso
     for ((_, key), value) in base.members().filter(|((_, key), _)| Some(*key) != without) {
         match over.and_then(|over| over.get(key)) {
             Some(more) if value.is_object() && more.is_object() => {
-                write_key(key, begin, json);
+                begin_member(key, begin, json);
                 write_object(value, Some(more), None, json);
             }
             Some(instead) => write_member(key, instead, begin, json),
@@ -45,16 +45,15 @@ fn write_member(key: &str, value: Ref<'_>, begin: usize, json: &mut Vec<u8>) {
     if value.is_null() || (value.is_array() && value.items().len() == 0) {
         return;
     }
-    write_key(key, begin, json);
+    begin_member(key, begin, json);
     value.write_json(json);
 }
 
-fn write_key(key: &str, begin: usize, json: &mut Vec<u8>) {
+fn begin_member(key: &str, begin: usize, json: &mut Vec<u8>) {
     if json.len() > begin {
         json.push(b',');
     }
-    serde_json::to_writer(&mut *json, key).expect("a string is JSON and a vector takes it");
-    json.push(b':');
+    write_key(key, json);
 }
 
 #[cfg(test)]

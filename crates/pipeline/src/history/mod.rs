@@ -103,8 +103,7 @@ pub async fn over_history(
         for extent in extents.iter().filter(|extent| extent.first < to && extent.last >= from) {
             let sql = format!("SELECT * FROM {} WHERE {}", extent.table, within(from, to));
             let rows = lake.query(&sql).await?.rows;
-            let chunks = Chunks::of(rows);
-            let judged = chunks
+            let judged = chunks(rows)
                 .map(|chunk| async move {
                     let mut chunk = chunk?;
                     let batch =
@@ -188,30 +187,26 @@ fn within(from: i64, to: i64) -> String {
 }
 
 /// Rows to chunks of one log type each.
-struct Chunks;
-
-impl Chunks {
-    fn of(
-        rows: stream::BoxStream<'static, Result<Document, LakeError>>,
-    ) -> impl stream::Stream<Item = Result<Chunk, LakeError>> {
-        let state = (rows, Parser::new(Interner::new()), BTreeMap::<String, Chunk>::new());
-        stream::unfold(Some(state), |state| async {
-            let (mut rows, mut parser, mut open) = state?;
-            loop {
-                match rows.next().await {
-                    Some(Ok(row)) => {
-                        let Some(full) = add(&row, &mut parser, &mut open) else { continue };
-                        return Some((Ok(full), Some((rows, parser, open))));
-                    }
-                    Some(Err(error)) => return Some((Err(error), None)),
-                    None => {
-                        let (_, last) = open.pop_first()?;
-                        return Some((Ok(last), Some((rows, parser, open))));
-                    }
+fn chunks(
+    rows: stream::BoxStream<'static, Result<Document, LakeError>>,
+) -> impl stream::Stream<Item = Result<Chunk, LakeError>> {
+    let state = (rows, Parser::new(Interner::new()), BTreeMap::<String, Chunk>::new());
+    stream::unfold(Some(state), |state| async {
+        let (mut rows, mut parser, mut open) = state?;
+        loop {
+            match rows.next().await {
+                Some(Ok(row)) => {
+                    let Some(full) = add(&row, &mut parser, &mut open) else { continue };
+                    return Some((Ok(full), Some((rows, parser, open))));
+                }
+                Some(Err(error)) => return Some((Err(error), None)),
+                None => {
+                    let (_, last) = open.pop_first()?;
+                    return Some((Ok(last), Some((rows, parser, open))));
                 }
             }
-        })
-    }
+        }
+    })
 }
 
 /// Adds a row to its log type's chunk; the chunk if it is full.
