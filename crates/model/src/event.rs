@@ -55,6 +55,16 @@ pub struct Failure {
     pub blob: Option<String>,
 }
 
+impl Failure {
+    /// With the identity of its record, where a place in a stream does not say it.
+    #[must_use]
+    pub fn known_as(mut self, identity: RowId) -> Self {
+        self.row_id = identity;
+        self.blob = self.blob.map(|_| identity.to_string());
+        self
+    }
+}
+
 /// Why a record is a failure. The text form is the column's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureReason {

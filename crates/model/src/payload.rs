@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uncia_document::Timestamp;
 
-use crate::{LogType, Origin};
+use crate::{LogType, Origin, RowId};
 
 /// Bytes a source received at once: a file, a part of a watched file, one HTTP request.
 #[derive(Clone, Debug)]
@@ -31,13 +31,28 @@ pub struct Record {
     pub head: Option<Arc<Head>>,
     /// What the record's envelope says of it, as a JSON object: becomes `p_header`.
     pub header: Option<Arc<str>>,
+    /// Who the record is, where a place in a stream does not say it: a row of a table, a failure that is replayed.
+    pub identity: Option<RowId>,
 }
 
 impl Record {
     /// A record that came alone.
     #[must_use]
     pub fn alone(ordinal: u64, bytes: Bytes) -> Self {
-        Self { ordinal, bytes, head: None, header: None }
+        Self { ordinal, bytes, head: None, header: None, identity: None }
+    }
+
+    /// Known by more than its place.
+    #[must_use]
+    pub fn known_as(mut self, identity: RowId) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// The `p_row_id` of what becomes of it.
+    #[must_use]
+    pub fn row_id(&self, origin: &Origin) -> RowId {
+        self.identity.unwrap_or_else(|| RowId::of(&origin.source, &origin.key, self.ordinal, 0))
     }
 }
 

@@ -75,12 +75,44 @@ impl Batcher {
     /// Cuts the input into records and hands over each batch that gets full. `emit` says false to stop, and so does the
     /// answer then. An error is one of reading: the records before it are kept, and the input is not noted as done.
     pub fn add(&mut self, input: Input, emit: &mut dyn FnMut(RawBatch) -> bool) -> io::Result<bool> {
+        if let End::Rows { .. } = input.end {
+            let Input { payload, cut, end, .. } = input;
+            let Some(mut piece) = self.collect(&payload, 0, &end, &mut cut.into_iter().map(Ok), emit) else {
+                return Ok(false);
+            };
+            piece.complete = true;
+            self.pieces.push(piece);
+            return Ok(true);
+        }
         let mut records = input.records(&self.splitter);
         let Input { payload, skip, end, .. } = input;
+        let Some(mut piece) = self.collect(&payload, skip, &end, &mut records, emit) else { return Ok(false) };
+        let error = records.take_error();
+        piece.complete = error.is_none();
+        self.pieces.push(piece);
+        if let Some(error) = error {
+            return Err(error);
+        }
+        if let End::Log(position) = end {
+            self.wal = Some(position);
+        }
+        Ok(true)
+    }
+
+    /// Adds the records from `skip` on; what is left for the next batch is a piece that nobody has yet. `None` if nobody
+    /// listens any more.
+    fn collect(
+        &mut self,
+        payload: &Arc<Payload>,
+        skip: u64,
+        end: &End,
+        records: &mut dyn Iterator<Item = Result<Record, Failure>>,
+        emit: &mut dyn FnMut(RawBatch) -> bool,
+    ) -> Option<Piece> {
         let new_piece =
             |done| Piece { payload: payload.clone(), items: Vec::new(), done, complete: false, end: end.clone() };
         let mut piece = new_piece(skip);
-        for item in records.by_ref() {
+        for item in records {
             let (ordinal, size) = match &item {
                 Ok(record) => (record.ordinal, record.bytes.len()),
                 Err(failure) => (failure.ordinal, failure.payload.len()),
@@ -98,20 +130,11 @@ impl Batcher {
                 if let Some(batch) = self.flush()
                     && !emit(batch)
                 {
-                    return Ok(false);
+                    return None;
                 }
             }
         }
-        let error = records.take_error();
-        piece.complete = error.is_none();
-        self.pieces.push(piece);
-        if let Some(error) = error {
-            return Err(error);
-        }
-        if let End::Log(position) = end {
-            self.wal = Some(position);
-        }
-        Ok(true)
+        Some(piece)
     }
 
     /// Seals what there is.

@@ -93,9 +93,9 @@ impl Collector<'_> {
     }
 
     async fn judged(&self, chunk: Chunk) -> JudgedChunk {
-        let Chunk { source, processed: Processed { events, failures, .. }, filtered } = chunk;
+        let Chunk { source, quiet, processed: Processed { events, failures, .. }, filtered } = chunk;
         let mut groups = by_log_type(events);
-        if let Some(detections) = &self.generation.detections {
+        if let (Some(detections), false) = (&self.generation.detections, quiet) {
             detections.judge(&mut groups).await;
         }
         JudgedChunk { source, groups, failures, filtered }

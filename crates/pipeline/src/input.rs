@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use uncia_model::Payload;
+use uncia_model::{Payload, Record};
 use uncia_processing::{Records, Splitter, StreamType};
 use uncia_sources::Body;
+use uncia_store::PulledRow;
 use uncia_wal::Position;
 
 /// A payload still to be cut.
@@ -12,6 +13,8 @@ pub struct Input {
     pub payload: Arc<Payload>,
     /// Where the payload's bytes are read from, if it does not hold them.
     pub body: Option<Body>,
+    /// The payload's records, if it came as records.
+    pub cut: Vec<Record>,
     pub stream: StreamType,
     /// Records already committed by an earlier run.
     pub skip: u64,
@@ -28,12 +31,25 @@ pub enum End {
     Log(Position),
     /// By how far the file it is a part of was taken; the part itself needs no note.
     Mark { key: Arc<str>, offset: u64 },
+    /// By each record as a row of a view, in the records' order. Nobody holds this any more once the records are committed
+    /// or given up.
+    Rows {
+        rows: Arc<[PulledRow]>,
+        /// They are history: they land, and detections do not judge them.
+        quiet: bool,
+    },
 }
 
 impl Input {
     #[must_use]
     pub fn new(payload: Payload, stream: &StreamType, skip: u64) -> Self {
-        Self { payload: Arc::new(payload), body: None, stream: stream.clone(), skip, end: End::Origin }
+        Self { payload: Arc::new(payload), body: None, cut: Vec::new(), stream: stream.clone(), skip, end: End::Origin }
+    }
+
+    /// Rows of a view, each a record.
+    #[must_use]
+    pub fn rows(payload: Payload, records: Vec<Record>, rows: Arc<[PulledRow]>, quiet: bool) -> Self {
+        Self { cut: records, end: End::Rows { rows, quiet }, ..Self::new(payload, &StreamType::Lines, 0) }
     }
 
     /// The bytes are read on the way.

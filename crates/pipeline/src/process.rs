@@ -14,7 +14,7 @@ use uncia_processing::{Observed, Processed, Processor};
 
 use crate::batch::RawBatch;
 use crate::filter::{self, FilteredCounts, SourceFilters};
-use crate::replay;
+use crate::input::End;
 use crate::schemas::{GrowingSchemas, InForce};
 use crate::walk::WalkError;
 
@@ -38,6 +38,8 @@ pub(crate) struct Processors {
 /// What became of records of one source.
 pub(crate) struct Chunk {
     pub(crate) source: SourceId,
+    /// No detection judges it.
+    pub(crate) quiet: bool,
     pub(crate) processed: Processed,
     pub(crate) filtered: FilteredCounts,
 }
@@ -113,10 +115,8 @@ impl Processors {
         if !in_force.observer.is_idle() {
             self.schemas.absorb(observed);
         }
-        if let Some(row_id) = batch.replayed.get(place) {
-            replay::give_identity(&mut processed, *row_id, &self.interner);
-        }
-        Chunk { source: piece.payload.origin.source.clone(), processed, filtered }
+        let quiet = matches!(piece.end, End::Rows { quiet: true, .. });
+        Chunk { source: piece.payload.origin.source.clone(), quiet, processed, filtered }
     }
 
     /// Takes the documents of events that nobody needs any more.

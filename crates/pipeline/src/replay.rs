@@ -11,10 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
-use uncia_document::{Document, Interner, Ref, Scratch};
+use uncia_document::{Document, Ref};
 use uncia_lake::LakeError;
 use uncia_model::{BatchId, Database, Failure, LogType, Origin, Payload, Record, RowId, SourceId, TableRef, fields};
-use uncia_processing::Processed;
 
 use crate::batch::{BatchLimits, Piece, RawBatch};
 use crate::input::End;
@@ -152,7 +151,7 @@ impl Walk {
             chosen => chosen.to_vec(),
         };
         let payload = Payload { origin, bytes: bytes.clone(), received: self.clock().now(), log_types, head: None };
-        Ok((row_id, payload, Record::alone(ordinal.unwrap_or_default(), bytes)))
+        Ok((row_id, payload, Record::alone(ordinal.unwrap_or_default(), bytes).known_as(row_id)))
     }
 }
 
@@ -185,26 +184,6 @@ impl ReplayBatch {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let records = pieces.len();
         RawBatch { id: BatchId::of(&parts), pieces, bytes, records, wal: None, replayed }
-    }
-}
-
-/// Gives what became of a replayed record the row id of its failure.
-pub(crate) fn give_identity(processed: &mut Processed, row_id: RowId, interner: &Interner) {
-    for failure in &mut processed.failures {
-        failure.row_id = row_id;
-    }
-    for event in &mut processed.events {
-        event.row_id = row_id;
-        let document = &mut event.document;
-        let members = document.members(document.root().value()).to_vec();
-        let text = document.push_string(&row_id.to_string());
-        let id = interner.intern(fields::ROW_ID);
-        let mut scratch = Scratch { members, items: Vec::new() };
-        if let Some(member) = scratch.members.iter_mut().rev().find(|member| member.key.id == id) {
-            member.value = text;
-        }
-        let root = document.close_object(&mut scratch, 0);
-        document.set_root(root);
     }
 }
 

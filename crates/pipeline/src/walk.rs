@@ -14,7 +14,7 @@ use uncia_document::{Document, Interner};
 use uncia_lake::{Lake, LakeError, RowBatch, RowSink};
 use uncia_model::{Alert, BatchId, Clock, Database, Failure, FailureReason, LogType, SourceId, TableRef, TableSchema};
 use uncia_processing::{Revision, SchemaSet, failure_row, failure_table};
-use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, Store, StoreError};
+use uncia_store::{BatchCommit, CommitOutcome, Counter, Progress, PulledRow, Store, StoreError};
 
 use crate::batch::RawBatch;
 use crate::blob;
@@ -222,6 +222,7 @@ impl Walk {
             alerts: admitted.alerts,
             deliveries: admitted.deliveries,
             counters,
+            pulled: pulled(raw),
             ..BatchCommit::new(raw.id, sealed.micros)
         };
         let outcome = self.store.commit(&commit).await?;
@@ -396,6 +397,7 @@ fn progress(raw: &RawBatch) -> Vec<Progress> {
         };
         match &piece.end {
             End::Log(_) if piece.complete => {}
+            End::Rows { .. } => {}
             End::Mark { key, offset } if piece.complete => {
                 latest.insert((source, key), note(key, *offset, false));
                 let origin = &piece.payload.origin.key;
@@ -411,6 +413,18 @@ fn progress(raw: &RawBatch) -> Vec<Progress> {
         }
     }
     latest.into_values().collect()
+}
+
+/// The rows of views that the batch's records are. A record that a filter drops, or that fails, is done too.
+fn pulled(raw: &RawBatch) -> Vec<PulledRow> {
+    let rows = raw.pieces.iter().filter_map(|piece| match &piece.end {
+        End::Rows { rows, .. } => Some(piece.items.iter().filter_map(|item| {
+            let ordinal = item.as_ref().map_or_else(|failure| failure.ordinal, |record| record.ordinal);
+            usize::try_from(ordinal).ok().and_then(|place| rows.get(place)).cloned()
+        })),
+        _ => None,
+    });
+    rows.flatten().collect()
 }
 
 fn summarise(

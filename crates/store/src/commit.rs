@@ -6,6 +6,7 @@
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 use uncia_model::{Alert, BatchId, LogType, NewDelivery, PointerMove, SourceId, TableRef, Window};
 
+use crate::pulls::{self, PulledRow};
 use crate::{Store, StoreError, alerts, catalog, number, outbox, windows};
 
 /// Rows per INSERT statement: far below SQLite's 32,766 variables, large enough that statements cost nothing.
@@ -29,6 +30,8 @@ pub struct BatchCommit {
     pub deliveries: Vec<NewDelivery>,
     /// Added to what the store holds.
     pub counters: Vec<Counter>,
+    /// Written over what was known of the same row.
+    pub pulled: Vec<PulledRow>,
 }
 
 impl BatchCommit {
@@ -45,6 +48,7 @@ impl BatchCommit {
             alerts: Vec::new(),
             deliveries: Vec::new(),
             counters: Vec::new(),
+            pulled: Vec::new(),
         }
     }
 }
@@ -159,6 +163,7 @@ async fn apply(
     windows::write(transaction, &batch.windows).await?;
     outbox::write(transaction, &batch.deliveries, batch.sealed_micros).await?;
     add_counters(transaction, &batch.counters, batch.sealed_micros).await?;
+    pulls::write(transaction, &batch.pulled).await?;
     Ok(CommitOutcome::Committed)
 }
 

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_first_light"
     2 "0002_filters"
     3 "0003_schema_revisions"
+    4 "0004_pulls"
 };
 
 const ACTION: &str = "bring the store up to date";

@@ -133,7 +133,7 @@ impl Processor {
             keys: &self.keys,
             record: &record,
             payload,
-            row_id: RowId::of(&payload.origin.source, &payload.origin.key, record.ordinal, 0),
+            row_id: record.row_id(&payload.origin),
             parse_time,
             mismatches: Vec::new(),
         };
@@ -150,7 +150,11 @@ impl Processor {
             }
         };
         let Refusal { reason, message, candidates } = refusal;
-        let mut failure = failure_of(reason, message, &payload.origin, record.ordinal, parse_time, record.bytes);
+        let failure = failure_of(reason, message, &payload.origin, record.ordinal, parse_time, record.bytes);
+        let mut failure = match record.identity {
+            Some(identity) => failure.known_as(identity),
+            None => failure,
+        };
         failure.candidates = candidates;
         out.failures.push(failure);
     }

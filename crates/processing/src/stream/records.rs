@@ -280,7 +280,13 @@ impl Records {
     }
 
     fn push(&mut self, bytes: Bytes, header: Option<Arc<str>>) {
-        self.pending.push_back(Ok(Record { ordinal: self.ordinal, bytes, head: self.head.clone(), header }));
+        self.pending.push_back(Ok(Record {
+            ordinal: self.ordinal,
+            bytes,
+            head: self.head.clone(),
+            header,
+            identity: None,
+        }));
         self.ordinal += 1;
     }
 

@@ -1,0 +1,239 @@
+//! What is known of pulled views: how far they are read, and which of their rows are committed.
+//!
+//! Rows of a view come late and come again, so a pull reads windows that overlap. A row's key is written in the transaction
+//! that makes the row visible; so the keys are exactly the rows that are there, whenever the process ends.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+use uncia_model::SourceId;
+
+use crate::commit::ROWS_PER_STATEMENT;
+use crate::{Store, StoreError, number};
+
+/// How far a view is read. Both times are the server's, in microseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PullPosition {
+    /// Everything that was visible before it is committed.
+    pub watermark_micros: i64,
+    /// When the last deep sweep ended.
+    pub swept_micros: i64,
+}
+
+/// A row's key, a hash of the columns that make it one.
+pub type RowKey = [u8; 16];
+
+/// A committed row of a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PulledRow {
+    pub source: SourceId,
+    pub view: Arc<str>,
+    /// Of the view's cursor, since 1970.
+    pub hour: i64,
+    pub key: RowKey,
+    pub known: Known,
+}
+
+/// What is known of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Grows when the row becomes a new revision: a closed session, the bytes of a transfer.
+    pub state: i64,
+    /// The newest committed one, from 0.
+    pub revision: u32,
+}
+
+impl Store {
+    /// How far a view of a source is read; `None` before its first run ended.
+    pub async fn pull_position(&self, source: &SourceId, view: &str) -> Result<Option<PullPosition>, StoreError> {
+        let action = "read how far a view is pulled";
+        let failed = self.failed(action);
+        let mut snapshot = self.read(action).await?;
+        let row = sqlx::query("SELECT watermark_micros, swept_micros FROM pulls WHERE source = ? AND view_name = ?")
+            .bind(source.as_str())
+            .bind(view)
+            .fetch_optional(&mut *snapshot)
+            .await
+            .map_err(failed)?;
+        let Some(row) = row else { return Ok(None) };
+        let (watermark, swept): (Option<i64>, Option<i64>) =
+            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        Ok(watermark.zip(swept).map(|(watermark_micros, swept_micros)| PullPosition { watermark_micros, swept_micros }))
+    }
+
+    /// Notes that everything before the position is committed.
+    pub async fn set_pull_position(
+        &self,
+        source: &SourceId,
+        view: &str,
+        position: PullPosition,
+    ) -> Result<(), StoreError> {
+        let action = "note how far a view is pulled";
+        let mut transaction = self.write(action).await?;
+        sqlx::query(
+            "INSERT INTO pulls (source, view_name, watermark_micros, swept_micros) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (source, view_name) DO UPDATE SET \
+             watermark_micros = excluded.watermark_micros, swept_micros = excluded.swept_micros",
+        )
+        .bind(source.as_str())
+        .bind(view)
+        .bind(position.watermark_micros)
+        .bind(position.swept_micros)
+        .execute(&mut *transaction)
+        .await
+        .map_err(self.failed(action))?;
+        transaction.commit().await.map_err(self.failed(action))
+    }
+
+    /// The committed rows of some hours.
+    pub async fn pulled_rows(
+        &self,
+        source: &SourceId,
+        view: &str,
+        hours: Range<i64>,
+    ) -> Result<HashMap<RowKey, Known>, StoreError> {
+        let action = "read the rows known of a view";
+        let failed = self.failed(action);
+        let mut snapshot = self.read(action).await?;
+        let rows = sqlx::query(
+            "SELECT row_key, state, revision FROM pulled_keys \
+             WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ?",
+        )
+        .bind(source.as_str())
+        .bind(view)
+        .bind(hours.start)
+        .bind(hours.end)
+        .fetch_all(&mut *snapshot)
+        .await
+        .map_err(failed)?;
+        let mut known = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let key: &[u8] = row.try_get(0).map_err(failed)?;
+            let Ok(key) = RowKey::try_from(key) else {
+                let detail = format!("a row's key of {view} has {} bytes", key.len());
+                return Err(StoreError::Corrupt { action, path: self.path(), detail });
+            };
+            let revision = u32::try_from(row.try_get::<i64, _>(2).map_err(failed)?).unwrap_or(u32::MAX);
+            known.insert(key, Known { state: row.try_get(1).map_err(failed)?, revision });
+        }
+        Ok(known)
+    }
+
+    /// How many rows of each hour are committed.
+    pub async fn pulled_counts(
+        &self,
+        source: &SourceId,
+        view: &str,
+        hours: Range<i64>,
+    ) -> Result<BTreeMap<i64, u64>, StoreError> {
+        let action = "count the rows known of a view";
+        let failed = self.failed(action);
+        let mut snapshot = self.read(action).await?;
+        let rows = sqlx::query(
+            "SELECT hour, count(*) FROM pulled_keys \
+             WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ? \
+             GROUP BY hour",
+        )
+        .bind(source.as_str())
+        .bind(view)
+        .bind(hours.start)
+        .bind(hours.end)
+        .fetch_all(&mut *snapshot)
+        .await
+        .map_err(failed)?;
+        let counted = rows.iter().map(|row| Ok((row.try_get(0)?, number::from_sql(row.try_get(1)?))));
+        counted.collect::<Result<_, sqlx::Error>>().map_err(failed)
+    }
+
+    /// Forgets rows of hours before the given one: no window reaches back to them. Returns how many.
+    pub async fn prune_pulled_rows(&self, source: &SourceId, view: &str, before_hour: i64) -> Result<u64, StoreError> {
+        let action = "forget old rows of a view";
+        let mut transaction = self.write(action).await?;
+        let pruned = sqlx::query(
+            "DELETE FROM pulled_keys \
+             WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour < ?",
+        )
+        .bind(source.as_str())
+        .bind(view)
+        .bind(before_hour)
+        .execute(&mut *transaction)
+        .await
+        .map_err(self.failed(action))?;
+        transaction.commit().await.map_err(self.failed(action))?;
+        Ok(pruned.rows_affected())
+    }
+}
+
+pub(crate) async fn write(
+    transaction: &mut Transaction<'static, Sqlite>,
+    rows: &[PulledRow],
+) -> Result<(), sqlx::Error> {
+    for of_view in rows.chunk_by(|one, other| one.source == other.source && one.view == other.view) {
+        let PulledRow { source, view, .. } = &of_view[0];
+        sqlx::query("INSERT INTO pulls (source, view_name) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(source.as_str())
+            .bind(&**view)
+            .execute(&mut **transaction)
+            .await?;
+        let pull: i64 = sqlx::query_scalar("SELECT id FROM pulls WHERE source = ? AND view_name = ?")
+            .bind(source.as_str())
+            .bind(&**view)
+            .fetch_one(&mut **transaction)
+            .await?;
+        for chunk in of_view.chunks(ROWS_PER_STATEMENT) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("INSERT INTO pulled_keys (pull, hour, row_key, state, revision) ");
+            query.push_values(chunk, |mut columns, row| {
+                columns
+                    .push_bind(pull)
+                    .push_bind(row.hour)
+                    .push_bind(&row.key[..])
+                    .push_bind(row.known.state)
+                    .push_bind(i64::from(row.known.revision));
+            });
+            query.push(
+                " ON CONFLICT (pull, hour, row_key) DO UPDATE SET state = excluded.state, revision = excluded.revision",
+            );
+            query.build().execute(&mut **transaction).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use uncia_model::BatchId;
+
+    use super::*;
+    use crate::{BatchCommit, CommitOutcome};
+
+    fn row(hour: i64, key: u8, state: i64, revision: u32) -> PulledRow {
+        let known = Known { state, revision };
+        PulledRow { source: "sf".into(), view: "SESSIONS".into(), hour, key: [key; 16], known }
+    }
+
+    #[tokio::test]
+    async fn rows_become_known_with_their_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store.sqlite")).await.unwrap();
+        let source = SourceId::from("sf");
+        let commit = |id: &str, pulled| BatchCommit { pulled, ..BatchCommit::new(BatchId::of(&[id]), 1) };
+        let first = commit("a", vec![row(7, 1, 0, 0), row(8, 2, 0, 0)]);
+        assert_eq!(store.commit(&first).await.unwrap(), CommitOutcome::Committed);
+        assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), None);
+        let again = commit("b", vec![row(8, 2, 1, 1)]);
+        assert_eq!(store.commit(&again).await.unwrap(), CommitOutcome::Committed);
+        let known = store.pulled_rows(&source, "SESSIONS", 8..9).await.unwrap();
+        assert_eq!(known, HashMap::from([([2; 16], Known { state: 1, revision: 1 })]));
+        let counts = store.pulled_counts(&source, "SESSIONS", 0..100).await.unwrap();
+        assert_eq!(counts, BTreeMap::from([(7, 1), (8, 1)]));
+        let position = PullPosition { watermark_micros: 5, swept_micros: 4 };
+        store.set_pull_position(&source, "SESSIONS", position).await.unwrap();
+        assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), Some(position));
+        assert_eq!(store.prune_pulled_rows(&source, "SESSIONS", 8).await.unwrap(), 1);
+        assert!(store.pulled_rows(&"other".into(), "SESSIONS", 0..100).await.unwrap().is_empty());
+        assert_eq!(store.pulled_rows(&source, "SESSIONS", 0..100).await.unwrap().len(), 1);
+    }
+}
