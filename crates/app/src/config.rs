@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use uncia_alerting::DestinationConfig;
-use uncia_sources::{HttpSourceConfig, WatchSourceConfig};
+use uncia_sources::{HttpSourceConfig, SnowflakeSourceConfig, WatchSourceConfig};
 
 use crate::exit::ExitError;
 
@@ -126,6 +126,7 @@ impl Default for Http {
 pub(crate) struct Sources {
     pub(crate) http: Vec<HttpSourceConfig>,
     pub(crate) watch: Vec<WatchSourceConfig>,
+    pub(crate) snowflake: Vec<SnowflakeSourceConfig>,
 }
 
 impl Config {

@@ -169,7 +169,8 @@ fn filters(config: &Config) -> Result<SourceFilters> {
 
 fn filter_configs(config: &Config) -> impl Iterator<Item = (&SourceId, &FilterConfig)> {
     let http = config.sources.http.iter().map(|source| (&source.id, &source.filters));
-    http.chain(config.sources.watch.iter().map(|source| (&source.id, &source.filters)))
+    let watch = config.sources.watch.iter().map(|source| (&source.id, &source.filters));
+    http.chain(watch).chain(config.sources.snowflake.iter().map(|source| (&source.id, &source.filters)))
 }
 
 /// Starts the workers that run detections.
@@ -221,6 +222,9 @@ pub(crate) fn check(config: &Config) -> Result<()> {
         config.sources.http.iter().flat_map(|source| source.log_types.iter().map(|log_type| (&source.id, log_type)));
     let watch =
         config.sources.watch.iter().flat_map(|source| source.log_types.iter().map(|log_type| (&source.id, log_type)));
+    for source in &config.sources.snowflake {
+        source.check().map_err(|error| ExitError::configuration(error.to_string()))?;
+    }
     let filters = filters(config)?;
     let filtered = filters.iter().flat_map(|(id, filters)| filters.log_types().map(move |log_type| (id, log_type)));
     for (source, log_type) in http.chain(watch).chain(filtered) {

@@ -3,3 +3,5 @@
 //!
 //! No Snowflake crate stands behind it: key pairs, OAuth, access tokens and workload identity all go through one door, the
 //! documented one, whose retries and handles are part of the promise that no row is lost (docs/adr/).
+
+pub mod views;

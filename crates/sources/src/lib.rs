@@ -10,11 +10,13 @@ pub mod files;
 pub mod http;
 pub mod intake;
 pub mod secret;
+pub mod snowflake;
 pub mod stream;
 pub mod watch;
 
 pub use files::{AtRest, Body, FileInput, FileProblem, discover};
 pub use http::HttpSourceConfig;
 pub use intake::{Intake, IntakeError};
+pub use snowflake::SnowflakeSourceConfig;
 pub use stream::StreamConfig;
 pub use watch::{WatchSourceConfig, Watcher};
