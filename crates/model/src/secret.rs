@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde::Deserialize;
+use zeroize::Zeroize as _;
 
-/// Text that must not reach logs, errors or answers: it prints as stars, and cannot be serialised.
+/// Text that must not reach logs, errors or answers: it prints as stars, and cannot be serialised. Its memory is wiped when
+/// it is given back.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -18,6 +20,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
