@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     2 "0002_filters"
     3 "0003_schema_revisions"
     4 "0004_pulls"
+    5 "0005_sealed"
 };
 
 const ACTION: &str = "bring the store up to date";
