@@ -164,7 +164,7 @@ fn make(folder: &Path, path: &Path) -> Result<KeyEncryptionKey, KeyringError> {
     let failed = |error| KeyringError::File { path: path.to_path_buf(), error };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     let key = KeyEncryptionKey::generate()?;
-    let text = Zeroizing::new(BASE64_STANDARD.encode(&*key.bytes) + "\n");
+    let text = Zeroizing::new(BASE64_STANDARD.encode(*key.bytes) + "\n");
     let draft = path.with_extension(format!("draft-{}-{}", std::process::id(), key.id));
     let written = OpenOptions::new()
         .write(true)

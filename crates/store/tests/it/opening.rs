@@ -96,7 +96,7 @@ async fn a_newer_store_is_refused() {
     for (statement, message) in [
         (
             "INSERT INTO migrations (number, name) VALUES (99, 'later')",
-            "was written by a newer uncia (migration 99, this one knows 4): use that version",
+            "was written by a newer uncia (migration 99, this one knows 5): use that version",
         ),
         (
             "UPDATE facts SET value = '9' WHERE name = 'format_version'",
