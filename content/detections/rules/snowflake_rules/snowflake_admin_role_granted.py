@@ -1,35 +1,32 @@
 import re
 
-from uncia_snowflake import context, statement, succeeded, user
+from uncia_snowflake import ADMIN_ROLES, NAME, bare, changes, context, shape, user
 
-# The system roles that can give themselves everything else.
 GRANT = re.compile(
-    r'GRANT ROLE "?(?P<role>ACCOUNTADMIN|SECURITYADMIN|ORGADMIN|GLOBALORGADMIN)"? '
-    r"TO (?P<kind>USER|ROLE) (?P<grantee>\"(?:[^\"]|\"\")*\"|[\w$.]+)",
-    re.IGNORECASE,
+    rf'GRANT ROLE "?(?P<role>{"|".join(ADMIN_ROLES)})"? TO (?P<kind>USER|ROLE) (?P<grantee>{NAME})', re.IGNORECASE
 )
 
 
 def rule(event):
-    return succeeded(event) and GRANT.match(statement(event)) is not None
+    return changes(event) and GRANT.match(shape(event)) is not None
 
 
 def title(event):
-    grant = GRANT.match(statement(event))
-    grantee = grant["grantee"].strip('"')
+    grant = GRANT.match(shape(event))
+    grantee = bare(grant["grantee"])
     return f"Snowflake: {user(event)} granted {grant['role'].upper()} to {grant['kind'].lower()} {grantee}"
 
 
 def severity(event):
-    grant = GRANT.match(statement(event))
-    if grant["grantee"].strip('"').upper() == user(event).upper():
+    grant = GRANT.match(shape(event))
+    if bare(grant["grantee"]).upper() == user(event).upper():
         return "CRITICAL"
     return "DEFAULT"
 
 
 def alert_context(event):
     found = context(event)
-    grant = GRANT.match(statement(event))
+    grant = GRANT.match(shape(event))
     found["granted_role"] = grant["role"].upper()
-    found["grantee"] = grant["grantee"].strip('"')
+    found["grantee"] = bare(grant["grantee"])
     return found

@@ -1,26 +1,26 @@
 import re
 
-from uncia_snowflake import context, statement, succeeded, user
+from uncia_snowflake import NAME, bare, changes, context, shape, user
 
-NAME = r'(?P<share>(?:"(?:[^"]|"")*"|[\w$.])+)'
-CREATED = re.compile(rf"CREATE (?:OR REPLACE )?SHARE (?:IF NOT EXISTS )?{NAME}", re.IGNORECASE)
-FILLED = re.compile(rf"GRANT .* TO SHARE {NAME}", re.IGNORECASE)
+SHARE = rf"(?P<share>{NAME})"
+CREATED = re.compile(rf"CREATE (?:OR REPLACE )?SHARE (?:IF NOT EXISTS )?{SHARE}", re.IGNORECASE)
+FILLED = re.compile(rf"GRANT .* TO SHARE {SHARE}", re.IGNORECASE)
 OPENED = re.compile(
-    rf"ALTER SHARE (?:IF EXISTS )?{NAME} (?:ADD|SET) ACCOUNTS ?= ?(?P<accounts>[\w$\"., ]+)", re.IGNORECASE
+    rf"ALTER SHARE (?:IF EXISTS )?{SHARE} (?:ADD|SET) ACCOUNTS ?= ?(?P<accounts>[\w$\"., ]+)", re.IGNORECASE
 )
 
 
 def _share(event):
-    text = statement(event)
+    text = shape(event)
     return OPENED.match(text) or CREATED.match(text) or FILLED.match(text)
 
 
 def rule(event):
-    return succeeded(event) and _share(event) is not None
+    return changes(event) and _share(event) is not None
 
 
 def _accounts(event):
-    opened = OPENED.match(statement(event))
+    opened = OPENED.match(shape(event))
     if not opened:
         return []
     # Options such as SHARE_RESTRICTIONS may follow the list.
@@ -29,7 +29,7 @@ def _accounts(event):
 
 
 def title(event):
-    share = _share(event)["share"].strip('"')
+    share = bare(_share(event)["share"])
     accounts = _accounts(event)
     if accounts:
         return f"Snowflake: {user(event)} opened share {share} to {', '.join(accounts)}"
@@ -43,11 +43,11 @@ def severity(event):
 
 def dedup(event):
     opened = "opened" if _accounts(event) else "prepared"
-    return f"{user(event)}:{_share(event)['share'].upper()}:{opened}"
+    return f"{user(event)}:{bare(_share(event)['share'])}:{opened}"
 
 
 def alert_context(event):
     found = context(event)
-    found["share"] = _share(event)["share"]
+    found["share"] = bare(_share(event)["share"])
     found["accounts"] = _accounts(event)
     return found

@@ -1,14 +1,8 @@
-from uncia_snowflake import user
+from uncia_snowflake import is_failed_login, user
 
 
 def rule(event):
-    return (
-        event.get("EVENT_TYPE") == "LOGIN"
-        and event.get("IS_SUCCESS") == "NO"
-        # Stands for failures that Snowflake left out; counted by nobody, blamed on no address.
-        and event.get("ERROR_MESSAGE") != "OVERFLOW_FAILURE_EVENTS_ELIDED"
-        and bool(event.get("CLIENT_IP"))
-    )
+    return is_failed_login(event)
 
 
 def title(event):

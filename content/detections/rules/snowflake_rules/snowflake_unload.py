@@ -4,7 +4,7 @@ from uncia_snowflake import context, statement, succeeded, user
 
 # An address or a named stage. The user's and the table's own stages (@~, @%table) are inside of Snowflake.
 TARGET = re.compile(
-    r"COPY INTO (?:'(?P<url>(?:s3|s3gov|gcs|azure|https?)://[^']+)'|'?@(?P<stage>(?!~|[^/ ]*%)[^\s']+))",
+    r"COPY INTO (?:'(?P<url>(?:s3\w*|gcs|azure|https?)://[^']+)'|'?@(?P<stage>(?!~|[^/ ]*%)[^\s']+))",
     re.IGNORECASE,
 )
 # Jobs unload every night; a person who unloads this much wants it elsewhere.
