@@ -16,9 +16,7 @@ def actor(event):
 
 
 def account(event):
-    return event.get("recipientAccountId") or event.deep_get(
-        "userIdentity", "accountId", default="unknown account"
-    )
+    return event.get("recipientAccountId") or event.deep_get("userIdentity", "accountId", default="unknown account")
 
 
 def context(event):

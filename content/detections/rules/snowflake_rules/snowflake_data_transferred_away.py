@@ -16,7 +16,8 @@ def rule(event):
 
 
 def title(event):
-    return f"Snowflake: data of account {event.get('ACCOUNT_NAME')} transferred to {_place(event, 'TARGET')} ({event.get('TRANSFER_TYPE')})"
+    account, kind = event.get("ACCOUNT_NAME"), event.get("TRANSFER_TYPE")
+    return f"Snowflake: data of account {account} transferred to {_place(event, 'TARGET')} ({kind})"
 
 
 def severity(event):

@@ -3,7 +3,8 @@ import re
 from uncia_snowflake import NAME, changes, context, shape, user
 
 OPENED = re.compile(
-    rf"(?:CREATE (?:OR REPLACE )?|ALTER )(?:(?:SECURE )?EXTERNAL FUNCTION|EXTERNAL ACCESS INTEGRATION) (?:IF (?:NOT )?EXISTS )?(?P<name>{NAME})"
+    r"(?:CREATE (?:OR REPLACE )?|ALTER )(?:(?:SECURE )?EXTERNAL FUNCTION|EXTERNAL ACCESS INTEGRATION) "
+    rf"(?:IF (?:NOT )?EXISTS )?(?P<name>{NAME})"
     rf"|(?:CREATE (?:OR REPLACE )?|ALTER )NETWORK RULE (?:IF (?:NOT )?EXISTS )?(?P<rule>{NAME}) .*?\bMODE ?= ?EGRESS\b"
     r"|(?:CREATE|ALTER) .*?\bEXTERNAL_ACCESS_INTEGRATIONS ?= ?\( ?[\w\"$]",
     re.IGNORECASE,

@@ -12,7 +12,9 @@ LOWERED = re.compile(
     rf"(?:SET (?:.*[ ,])?(?P<off>{GUARDS}) ?= ?'?FALSE\b|UNSET (?:.*[ ,])?(?P<unset>{GUARDS})\b)",
     re.IGNORECASE,
 )
-LET_IN = re.compile(r"\bSYSTEM\$(?P<off>OPT_OUT_MALICIOUS_IP_PROTECTION_BY_CATEGORY) ?\( ?'(?P<unset>[^']+)'", re.IGNORECASE)
+LET_IN = re.compile(
+    r"\bSYSTEM\$(?P<off>OPT_OUT_MALICIOUS_IP_PROTECTION_BY_CATEGORY) ?\( ?'(?P<unset>[^']+)'", re.IGNORECASE
+)
 
 
 def _lowered(event):

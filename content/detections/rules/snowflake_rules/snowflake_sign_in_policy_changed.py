@@ -3,7 +3,9 @@ import re
 from uncia_snowflake import NAME, changes, context, shape, statement, user
 
 KIND = r"(?P<kind>AUTHENTICATION|PASSWORD|SESSION)"
-OF_POLICY = re.compile(rf"(?P<verb>CREATE (?:OR REPLACE )?|ALTER |DROP ){KIND} POLICY (?:IF (?:NOT )?EXISTS )?{NAME}", re.IGNORECASE)
+OF_POLICY = re.compile(
+    rf"(?P<verb>CREATE (?:OR REPLACE )?|ALTER |DROP ){KIND} POLICY (?:IF (?:NOT )?EXISTS )?{NAME}", re.IGNORECASE
+)
 OF_HOLDER = re.compile(
     rf"ALTER (?:ACCOUNT|USER (?:IF EXISTS )?{NAME}) (?P<verb>SET|UNSET) (?:.* )?{KIND} POLICY\b", re.IGNORECASE
 )

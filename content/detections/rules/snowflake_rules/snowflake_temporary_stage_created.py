@@ -2,7 +2,9 @@ import re
 
 from uncia_snowflake import NAME, bare, changes, context, shape, user
 
-CREATED = re.compile(rf"CREATE (?:OR REPLACE )?TEMP(?:ORARY)? STAGE (?:IF NOT EXISTS )?(?P<stage>{NAME})", re.IGNORECASE)
+CREATED = re.compile(
+    rf"CREATE (?:OR REPLACE )?TEMP(?:ORARY)? STAGE (?:IF NOT EXISTS )?(?P<stage>{NAME})", re.IGNORECASE
+)
 
 
 def _created(event):

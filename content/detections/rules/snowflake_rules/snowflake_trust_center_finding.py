@@ -12,4 +12,8 @@ def severity(event):
 
 
 def alert_context(event):
-    return {"scanner": event.get("SCANNER_ID"), "package": event.get("SCANNER_PACKAGE_ID"), "first_found": event.get("CREATED_ON")}
+    return {
+        "scanner": event.get("SCANNER_ID"),
+        "package": event.get("SCANNER_PACKAGE_ID"),
+        "first_found": event.get("CREATED_ON"),
+    }

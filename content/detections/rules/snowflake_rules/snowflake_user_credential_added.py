@@ -4,7 +4,8 @@ from uncia_snowflake import NAME, bare, changes, context, shape, user
 
 # Without a name the statement is about the user who runs it.
 ALTERED = re.compile(
-    rf"ALTER USER (?:IF EXISTS )?(?:(?P<user>(?!(?:SET|ADD|ROTATE) ){NAME}) )?(?P<change>(?:SET|ADD|ROTATE) .*)", re.IGNORECASE
+    rf"ALTER USER (?:IF EXISTS )?(?:(?P<user>(?!(?:SET|ADD|ROTATE) ){NAME}) )?(?P<change>(?:SET|ADD|ROTATE) .*)",
+    re.IGNORECASE,
 )
 CREDENTIALS = {
     "public key": re.compile(r"SET .*?\bRSA_PUBLIC_KEY(?:_2)? ?= ?''", re.IGNORECASE),

@@ -34,4 +34,9 @@ def severity(event):
 
 
 def alert_context(event):
-    return {"user": event.get("OBJECT_NAME"), "reasons": _reasons(event), "before": event.get("BEFORE"), "after": event.get("AFTER")}
+    return {
+        "user": event.get("OBJECT_NAME"),
+        "reasons": _reasons(event),
+        "before": event.get("BEFORE"),
+        "after": event.get("AFTER"),
+    }
