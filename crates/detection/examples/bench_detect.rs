@@ -4,7 +4,7 @@
 //! normal form, one a line, by that many workers in a mode of optimisation. The CPU seconds are those of this process and of its workers together, from the
 //! moment when the rules are loaded, as the peer's are. The last line is JSON, with matches and errors per rule.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ async fn main() {
     let rules = program.detections.len();
     let config = EngineConfig { workers, python_path, optimise, ..EngineConfig::default() };
     let engine = Engine::start(program, config, Arc::new(MemoryCache::default())).await.expect("the engine starts");
+    // The engine has started when one worker has; loading in the others would count as judging.
+    engine.ready().await;
     let broken = engine.setup_errors().into_iter().map(|(id, error)| (id.as_str().to_owned(), error.message));
     let broken: BTreeMap<String, String> = broken.collect();
 
@@ -67,28 +69,32 @@ fn of_log_type(mut program: Program, log_type: &LogType) -> Program {
     program
 }
 
-/// CPU seconds, user and system, of this process and its living descendants. Loaded workers do not end during a run.
+/// CPU seconds of this process and its living children. None ends during a run.
 fn cpu_seconds() -> f64 {
-    let mut ticks = HashMap::new();
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for entry in std::fs::read_dir("/proc").expect("Linux shows processes").flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // Behind the name, which may hold spaces: state, parent, …, user and system time as the 12th and 13th.
-        let Some((_, fields)) = stat.rsplit_once(") ") else { continue };
-        let fields: Vec<&str> = fields.split(' ').collect();
-        let number = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-        ticks.insert(id, number(11) + number(12));
-        children.entry(number(1) as u32).or_default().push(id);
-    }
-    let mut open = vec![std::process::id()];
-    let mut sum = 0;
-    while let Some(id) = open.pop() {
-        sum += ticks.get(&id).copied().unwrap_or(0);
-        open.extend(children.get(&id).into_iter().flatten());
-    }
-    // 100 ticks a second on every Linux that runs programs today.
-    sum as f64 / 100.0
+    let own = std::process::id();
+    children(own).into_iter().chain([own]).map(nanoseconds).sum::<u64>() as f64 / 1e9
+}
+
+/// The workers, and what they are copied from: all children are of one generation.
+fn children(of: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("Linux shows processes").flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parent = |id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // Behind the name, which may hold spaces: state, parent, …
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<u32>().ok()
+    };
+    ids.filter(|id| parent(id) == Some(of)).collect()
+}
+
+/// What a process has run, over its threads: the kernel counts ticks of 10 ms elsewhere, too coarse to compare runs with.
+fn nanoseconds(process: u32) -> u64 {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return 0 };
+    let run = |thread: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    threads.flatten().filter_map(run).sum()
 }
 
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]

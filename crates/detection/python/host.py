@@ -99,8 +99,8 @@ def prepare(runtime):
     sys.meta_path.append(Sources(runtime["fallbacks"]))
     sys.stdout = Silence()
     signal.signal(signal.SIGALRM, interrupt)
-    # A forked copy would go on judging events and answer twice.
-    os.register_at_fork(after_in_child=lambda: os._exit(0))
+    # A copy that content makes would go on judging events and answer twice.
+    os.register_at_fork(after_in_child=lambda: _uncia.forked() or os._exit(0))
 
 
 def interrupt(_signal, _frame):
@@ -110,7 +110,7 @@ def interrupt(_signal, _frame):
 
 # --- loading -----------------------------------------------------------------------------------------------------------
 
-SETTINGS = {"soft_limit": 15, "sandbox": "off"}
+SETTINGS = {"soft_limit": 15, "sandbox": "off", "forks": False}
 DETECTIONS = []
 DESTINATIONS = {}
 
@@ -178,7 +178,7 @@ def isolate():
         return []
     if not LAYERS:
         libraries = os.path.join(sys.base_prefix, "lib")
-        built = _uncia.confine([*sys.path, libraries, *SYSTEM])
+        built = _uncia.confine([*sys.path, libraries, *SYSTEM], SETTINGS["forks"])
         LAYERS.extend({"name": name, "state": state, "detail": detail} for name, state, detail in built)
     return [f"no {layer['name']} ({layer['detail']})" for layer in LAYERS if layer["state"] == "missing"]
 

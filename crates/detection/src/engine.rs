@@ -187,6 +187,12 @@ impl Engine {
         self.pool.shared.sandbox_layers()
     }
 
+    /// Why workers load the program one by one and are not copied from a process that has; `None` if they are.
+    #[must_use]
+    pub fn uncopied(&self) -> Option<String> {
+        self.pool.shared.uncopied.get().cloned()
+    }
+
     /// The detections put aside because they kept ending their workers.
     #[must_use]
     pub fn quarantined(&self) -> Vec<DetectionId> {

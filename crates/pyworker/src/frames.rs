@@ -1,7 +1,7 @@
 //! Frames over the worker's end of the socket.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::FromRawFd as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, OnceLock};
 
@@ -29,6 +29,11 @@ impl Link {
     /// The link of this process; there is none outside of workers.
     pub(crate) fn get() -> io::Result<&'static Self> {
         LINK.get().ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
+    /// The socket's number, which a worker that is forked puts its own socket under.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 
     /// The next frame; `None` when the main process has closed the socket.

@@ -9,6 +9,7 @@
 
 mod document;
 mod event;
+mod fork;
 mod frames;
 mod list;
 mod mapping;
@@ -53,6 +54,7 @@ fn _uncia(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(serve::begin, module)?)?;
     module.add_function(wrap_pyfunction!(serve::end, module)?)?;
     module.add_function(wrap_pyfunction!(serve::overdue, module)?)?;
+    module.add_function(wrap_pyfunction!(fork::forked, module)?)?;
     module.add_function(wrap_pyfunction!(sandbox::confine, module)?)?;
     let abc = py.import("collections.abc")?;
     let mapping = abc.getattr("Mapping")?;

@@ -1,6 +1,7 @@
 //! The page of counters that the main process watches; see `protocol`.
 
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,6 +31,18 @@ impl Progress {
         };
         PROGRESS.get_or_init(|| Self { words });
         Ok(())
+    }
+
+    /// Puts another page in the place of this one: that of a process that was forked.
+    #[expect(unsafe_code, reason = "maps over the page")]
+    pub(crate) fn replace(&self, page: &OwnedFd) -> io::Result<()> {
+        let place = self.words.as_ptr().cast_mut().cast();
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+        // SAFETY: the same range that `connect` has mapped, for the same use; nobody writes meanwhile, as a process that
+        // forks has one thread.
+        let address = unsafe { libc::mmap(place, PAGE_BYTES, protection, flags, page.as_raw_fd(), 0) };
+        if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// Unconnected outside of workers, e.g. in tests of the event classes.

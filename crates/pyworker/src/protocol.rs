@@ -6,7 +6,7 @@
 //! right behind it: what a worker finds is written before it moves on.
 
 /// Changes when frames or the page change.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 /// A hash of the extension's sources: a worker of another build is refused.
 pub(crate) const BUILD: &str = env!("UNCIA_EXTENSION_BUILD");
 /// Frames beyond this are a sign of a lost stream.
@@ -41,6 +41,12 @@ pub(crate) mod kind {
     pub(crate) const TO_CACHED: u8 = 11;
     /// `u32` event, `u32` detection, text: a decision without Python that Python does not share.
     pub(crate) const FROM_DIVERGED: u8 = 12;
+    /// Nothing; then one byte with the ends of a new worker: its socket, its page, its error output.
+    pub(crate) const TO_FORK: u8 = 13;
+    /// Nothing: the first words of a worker that was forked, whose sender is known to the kernel.
+    pub(crate) const FROM_FORKED: u8 = 14;
+    /// Nothing: it is ready for batches.
+    pub(crate) const FROM_READY: u8 = 15;
 }
 
 /// What was found.

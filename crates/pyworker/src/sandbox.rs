@@ -5,17 +5,20 @@
 //! each says how it went: the main process decides whether that will do. Nothing here can be undone by the process.
 //!
 //! All layers hold for the calling thread and what it starts, which is why a process that has threads already is told
-//! apart.
+//! apart. They hold for forked processes as well; those give up, in addition, what forking them needed.
 
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
     RulesetStatus, Scope, path_beneath_rules,
 };
 use pyo3::prelude::*;
-use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, SeccompRule, TargetArch, apply_filter};
 
 use crate::syscalls;
 
@@ -29,11 +32,22 @@ enum Layer {
     Missing(String),
 }
 
-/// Builds the walls; `readable` are the files and folders that can be read from now on. Returns each layer's name,
-/// state (`full`, `partial`, `missing`) and detail.
+/// How a process behind the walls may still fork.
+struct Door {
+    /// What the calls that forking needs must show.
+    pass: u64,
+    /// Closes the door behind a process that was forked.
+    lock: BpfProgram,
+}
+
+static DOOR: OnceLock<Door> = OnceLock::new();
+
+/// Builds the walls; `readable` are the files and folders that can be read from now on; `forks` leaves a door for
+/// [`crate::fork`]. Returns each layer's name, state (`full`, `partial`, `missing`) and detail.
 #[pyfunction]
-pub(crate) fn confine(readable: Vec<PathBuf>) -> Vec<(String, String, String)> {
+pub(crate) fn confine(readable: Vec<PathBuf>, forks: bool) -> Vec<(String, String, String)> {
     let threads = threads();
+    let forks = forks && threads == 1;
     let missing = |error: &dyn std::fmt::Display| Layer::Missing(error.to_string());
     let layers = [
         ("limits", limits().map_or_else(|error| missing(&error), |()| Layer::Full)),
@@ -41,7 +55,7 @@ pub(crate) fn confine(readable: Vec<PathBuf>) -> Vec<(String, String, String)> {
         ("privileges", privileges().map_or_else(|error| missing(&error), |()| Layer::Full)),
         ("files", files(readable).unwrap_or_else(|error| missing(&error))),
         // Last: it forbids what the others need.
-        ("system calls", system_calls().map_or_else(|error| missing(&error), |()| Layer::Full)),
+        ("system calls", system_calls(forks).map_or_else(|error| missing(&error), |()| Layer::Full)),
     ];
     let said = |(name, layer): (&str, Layer)| {
         let layer = match layer {
@@ -63,6 +77,27 @@ pub(crate) fn confine(readable: Vec<PathBuf>) -> Vec<(String, String, String)> {
 /// How many threads the process has; one where the system does not say.
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// The pass to fork with. A process with threads must not be forked: behind the walls none can have been started, and
+/// without walls the system tells.
+pub(crate) fn pass_to_fork() -> io::Result<u64> {
+    if let Some(door) = DOOR.get() {
+        return Ok(door.pass);
+    }
+    match std::fs::read_dir("/proc/self/task").map(Iterator::count) {
+        Ok(1) => Ok(0),
+        Ok(threads) => Err(io::Error::other(format!("it has {threads} threads"))),
+        Err(error) => Err(io::Error::other(format!("it cannot see whether it has threads: {error}"))),
+    }
+}
+
+/// Forbids a process that was forked to fork in its turn.
+pub(crate) fn close_door() -> io::Result<()> {
+    let Some(Door { pass, lock }) = DOOR.get() else { return Ok(()) };
+    let program = libc::sock_fprog { len: lock.len() as u16, filter: lock.as_ptr().cast_mut().cast() };
+    let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, 0, (&raw const program) as usize, 0, 0];
+    syscalls::passed(libc::SYS_seccomp, arguments, *pass).map(drop)
 }
 
 /// No core files, no writing to files, few descriptors. Set again here, so that they hold however the worker was started.
@@ -129,15 +164,27 @@ fn files(readable: Vec<PathBuf>) -> Result<Layer, RulesetError> {
     })
 }
 
-fn system_calls() -> Result<(), Error> {
-    let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
-    let denied = syscalls::denied(std::process::id())?;
-    let refuse = SeccompAction::Errno(libc::EPERM as u32);
-    let filter = SeccompFilter::new(denied, SeccompAction::Allow, refuse, architecture)?;
-    let program: BpfProgram = filter.try_into()?;
+fn system_calls(forks: bool) -> Result<(), Error> {
+    let door = if forks { Some(Door { pass: chance(), lock: filter(syscalls::forking())? }) } else { None };
+    let program = filter(syscalls::denied(door.as_ref().map(|door| door.pass))?)?;
     #[cfg(target_arch = "x86_64")]
     apply_filter(&other_numbers())?;
-    apply_filter(&program)
+    apply_filter(&program)?;
+    if let Some(door) = door {
+        DOOR.get_or_init(|| door);
+    }
+    Ok(())
+}
+
+fn filter(denied: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram, Error> {
+    let architecture = TargetArch::try_from(std::env::consts::ARCH)?;
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    Ok(SeccompFilter::new(denied, SeccompAction::Allow, refuse, architecture)?.try_into()?)
+}
+
+/// A number that nobody guesses: the standard library seeds its hashers from the system.
+fn chance() -> u64 {
+    RandomState::new().hash_one(0_u64)
 }
 
 /// Refuses the second set of numbers (x32) that an `x86_64` kernel may accept for the same calls.

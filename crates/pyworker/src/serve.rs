@@ -16,6 +16,7 @@ use uncia_ruleir::{Arena, Evaluator, Fault, Index, Keys, Scratch, Verdict};
 
 use crate::document::{NativeValue, Parsed};
 use crate::event::PantherEvent;
+use crate::fork::fork;
 use crate::frames::Link;
 use crate::model::DataModel;
 use crate::native::{Calls, Compiled, Native, Optimise, Sampler, Workspace};
@@ -69,6 +70,7 @@ pub(crate) fn serve(py: Python<'_>, host: &Bound<'_, PyAny>) -> PyResult<()> {
                 link.write(kind::FROM_LOADED, &[reply.as_bytes()])?;
             }
             kind::TO_BATCH => worker.batch(link, &payload)?,
+            kind::TO_FORK => fork(py, link)?,
             kind::TO_TEST => {
                 let (case, event) = two_texts(&payload)?;
                 let outcome: String = host.call_method1("test", (case, event))?.extract()?;

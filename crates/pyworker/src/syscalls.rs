@@ -5,6 +5,7 @@
 //! attributes), and where the kernel has none, opening for writing, is refused here as well.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use libc::c_long;
 use seccompiler::{Error, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
@@ -198,14 +199,23 @@ const UNNAMED: &[c_long] = &[
     469, // file_setattr
 ];
 
-/// What is refused, with the conditions under which it is; none: always. `own` is the worker's process id.
-pub(crate) fn denied(own: u32) -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
+/// What a process that is forked needs to become a worker, and the one that forks it. None of them has a sixth argument, so
+/// that [`passed`] can tell them from the same calls by content.
+const FORKING: &[c_long] = &[libc::SYS_clone, libc::SYS_setpgid, libc::SYS_prctl, libc::SYS_seccomp, libc::SYS_recvmsg];
+
+/// What is refused, with the conditions under which it is; none: always. With a pass, [`FORKING`] is let through for
+/// those that show it.
+pub(crate) fn denied(pass: Option<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
     let always = ALWAYS.iter().flat_map(|calls| calls.iter());
     let mut denied: BTreeMap<i64, Vec<SeccompRule>> = always.map(|call| (*call, Vec::new())).collect();
-    // A process may end itself: `abort` does.
-    for call in [libc::SYS_kill, libc::SYS_tgkill] {
-        denied.insert(call, vec![when(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, own.into())?]);
+    if let Some(pass) = pass {
+        for call in FORKING {
+            denied.insert(*call, vec![when(PASS, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, pass)?]);
+        }
     }
+    // A worker may signal its group, in which it is alone. It cannot name itself: this holds for processes to come.
+    denied.insert(libc::SYS_kill, vec![when(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0)?]);
+    denied.insert(libc::SYS_tgkill, Vec::new());
     // Limits may be read.
     denied.insert(libc::SYS_prlimit64, vec![when(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?]);
     denied.insert(libc::SYS_openat, writing(2)?);
@@ -216,6 +226,23 @@ pub(crate) fn denied(own: u32) -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error>
     let owner = |command: i32| when(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command as u64);
     denied.insert(libc::SYS_fcntl, owners.into_iter().map(owner).collect::<Result<_, _>>()?);
     Ok(denied)
+}
+
+/// What is refused, in addition, to a worker that was forked.
+pub(crate) fn forking() -> BTreeMap<i64, Vec<SeccompRule>> {
+    FORKING.iter().map(|call| (*call, Vec::new())).collect()
+}
+
+/// The place of the argument, beyond those of the calls themselves, that holds the pass.
+const PASS: u8 = 5;
+
+/// Makes one of the calls that forking needs, showing the pass.
+#[expect(unsafe_code, reason = "a system call")]
+pub(crate) fn passed(call: c_long, arguments: [usize; 5], pass: u64) -> io::Result<c_long> {
+    let [a, b, c, d, e] = arguments;
+    // SAFETY: the callers pass numbers and addresses of what outlives the call.
+    let result = unsafe { libc::syscall(call, a, b, c, d, e, pass) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 const F_SETSIG: i32 = 10;

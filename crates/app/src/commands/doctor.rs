@@ -52,7 +52,10 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
                 walls = Some(isolation(&engine.sandbox()));
                 let errors = engine.setup_errors();
                 let said = match errors.first() {
-                    None => Ok("started, all detections load".to_owned()),
+                    None => Ok(match engine.uncopied() {
+                        None => "copied from one process, in which all detections load".to_owned(),
+                        Some(reason) => format!("started, all detections load; each loads them itself: {reason}"),
+                    }),
                     Some(error) => Err(anyhow::anyhow!("{} detections do not load: {error:?}", errors.len())),
                 };
                 engine.shutdown().await;

@@ -62,6 +62,9 @@ pub(crate) async fn ingest(config: Config, root: &Path, arguments: &cli::Ingest,
     let summary = run(&walk, &config, &plan, inputs, product.dir().spool())
         .await
         .context("stopped; nothing is lost: what was committed stays, and the same command goes on from there")?;
+    if let Some(detections) = &walk.generation().detections {
+        tracing::info!("{}", detections.engine.totals());
+    }
     if format == Format::Table {
         write_out(report(&summary).as_bytes())?;
     } else {

@@ -65,6 +65,10 @@ impl Seat {
             if let Err(death) = ended {
                 progress.judged.stats.deaths += 1;
                 progress.after(&death, batch, &shared, &chunk);
+                if progress.stuck > 1 {
+                    // Nothing that was called explains it, twice: what the workers were made from may be at fault.
+                    shared.replace_zygote().await;
+                }
             }
         }
         progress.judged

@@ -3,17 +3,18 @@
 //! All start from one thread that lives as long as the engine: the kernel kills a worker when the *thread* that started
 //! it ends, and the threads of an asynchronous runtime come and go.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
 use super::page::Page;
+use super::process::Process;
 use super::runtime::BOOTSTRAP;
 
 /// What all workers of an engine have in common.
@@ -28,9 +29,32 @@ pub(crate) struct LaunchConfig {
 
 /// A started process and our ends of what connects us.
 pub(crate) struct Launched {
-    pub(crate) child: Child,
+    pub(crate) process: Process,
     pub(crate) socket: UnixStream,
+    pub(crate) stderr: PipeReader,
     pub(crate) page: Page,
+}
+
+/// Our ends of what connects us with a process that is to be.
+pub(crate) struct Ends {
+    pub(crate) socket: UnixStream,
+    pub(crate) stderr: PipeReader,
+    pub(crate) page: Page,
+}
+
+/// That process's ends; the page is the same.
+pub(crate) struct TheirEnds {
+    pub(crate) socket: UnixStream,
+    pub(crate) stderr: PipeWriter,
+}
+
+impl Ends {
+    pub(crate) fn pair() -> io::Result<(Self, TheirEnds)> {
+        let (socket, their_socket) = UnixStream::pair()?;
+        let (stderr, their_stderr) = io::pipe()?;
+        let theirs = TheirEnds { socket: their_socket, stderr: their_stderr };
+        Ok((Self { socket, stderr, page: Page::new()? }, theirs))
+    }
 }
 
 /// The thread that starts workers.
@@ -61,9 +85,8 @@ impl Launcher {
 
 #[expect(unsafe_code, reason = "limits the process between fork and exec")]
 fn launch(config: &LaunchConfig) -> io::Result<Launched> {
-    let (socket, theirs) = UnixStream::pair()?;
-    let page = Page::new()?;
-    let (socket_fd, page_fd) = (theirs.as_raw_fd(), page.descriptor());
+    let (ours, theirs) = Ends::pair()?;
+    let (socket_fd, page_fd) = (theirs.socket.as_raw_fd(), ours.page.descriptor());
     let (memory_bytes, yields) = (config.memory_bytes, config.yields);
     let mut command = Command::new(&config.python);
     command
@@ -79,7 +102,7 @@ fn launch(config: &LaunchConfig) -> io::Result<Launched> {
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(theirs.stderr)
         .process_group(0);
     // SAFETY: only system calls on values copied into the closure, no allocation, no lock.
     unsafe {
@@ -91,7 +114,8 @@ fn launch(config: &LaunchConfig) -> io::Result<Launched> {
         });
     }
     let child = command.spawn()?;
-    Ok(Launched { child, socket, page })
+    let process = Process::adopt(child.id() as libc::pid_t);
+    Ok(Launched { process, socket: ours.socket, stderr: ours.stderr, page: ours.page })
 }
 
 /// Has the calling process, all of its threads and what they start, yield to everything else on the machine, for good.

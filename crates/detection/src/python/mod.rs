@@ -9,6 +9,7 @@ mod optimise;
 mod outcome;
 mod page;
 mod pool;
+mod process;
 mod program;
 #[path = "../../../pyworker/src/protocol.rs"]
 #[expect(dead_code, reason = "each side writes what the other reads")]
@@ -16,7 +17,9 @@ mod protocol;
 mod quarantine;
 mod runtime;
 mod sandbox;
+mod start;
 mod worker;
+mod zygote;
 
 pub(crate) use chunk::{Chunk, Judged};
 pub(crate) use find::{extension, interpreter};

@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, oneshot};
 use uncia_model::DetectionErrorKind;
 
@@ -16,29 +15,35 @@ use super::launch::Launcher;
 use super::optimise::{Explanation, Optimise, Probe};
 use super::outcome::{FunctionError, Mock, TestOutcome};
 use super::program::Program;
-use super::protocol::{BUILD, PROTOCOL, kind, write_bytes};
+use super::protocol::{kind, write_bytes};
 use super::quarantine::Quarantine;
 use super::runtime;
 use super::sandbox::{LayerState, Sandbox, SandboxLayer};
+use super::start::start_worker;
 use super::worker::{Death, TimeLimits, Worker};
+use super::zygote::Zygote;
 use crate::EngineError;
 
 /// What the tasks share.
 pub(crate) struct Shared {
     pub(crate) program: Arc<Program>,
-    program_json: Vec<u8>,
-    runtime_frame: Vec<u8>,
-    python_path: Vec<String>,
+    pub(super) program_json: Vec<u8>,
+    pub(super) runtime_frame: Vec<u8>,
+    pub(super) python_path: Vec<String>,
     pub(crate) limits: TimeLimits,
-    launcher: Launcher,
-    sandbox: Sandbox,
+    pub(super) launcher: Launcher,
+    pub(super) sandbox: Sandbox,
+    /// What workers are copied from, as long as it works.
+    pub(super) zygote: AsyncMutex<Option<Zygote>>,
+    /// Why workers cannot be copied, and load the program one by one.
+    pub(crate) uncopied: OnceLock<String>,
     /// As the worker that started last reports it.
     layers: Mutex<Vec<SandboxLayer>>,
     pub(crate) cache: Arc<dyn KeyValue>,
     pub(crate) quarantine: Quarantine,
-    optimise: Optimise,
-    shadow: u64,
-    probe: Probe,
+    pub(super) optimise: Optimise,
+    pub(super) shadow: u64,
+    pub(super) probe: Probe,
     explanations: Mutex<BTreeMap<u32, Explanation>>,
     /// Detections that only Python may judge, since a decision without it was wrong.
     distrusted: Mutex<BTreeSet<u32>>,
@@ -57,7 +62,7 @@ pub(crate) struct Broken {
     pub(crate) kind: DetectionErrorKind,
     pub(crate) error: FunctionError,
     /// Loading it ended a worker: it is not tried again.
-    fatal: bool,
+    pub(super) fatal: bool,
 }
 
 pub(crate) enum Job {
@@ -86,41 +91,6 @@ pub(crate) struct Pool {
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
-#[derive(Serialize)]
-struct Settings<'a> {
-    soft_limit: f64,
-    python_path: &'a [String],
-    sandbox: Sandbox,
-    optimise: &'a str,
-    /// Of the pairs decided without Python, one in so many is compared with it.
-    shadow: u64,
-    explain: bool,
-    fault: Option<&'a str>,
-    skip: BTreeMap<u32, FunctionError>,
-}
-
-#[derive(Deserialize)]
-struct Hello {
-    protocol: u32,
-    #[serde(default)]
-    build: String,
-}
-
-#[derive(Deserialize)]
-struct Loaded {
-    errors: BTreeMap<u32, FunctionError>,
-    /// Of globals and data models, by their ids.
-    #[serde(default)]
-    supporting: BTreeMap<String, FunctionError>,
-    #[serde(default)]
-    sandbox: Vec<SandboxLayer>,
-    /// Walls without which the worker was not to run content, and has not.
-    #[serde(default)]
-    refused: Option<String>,
-    #[serde(default)]
-    explanations: BTreeMap<u32, Explanation>,
-}
-
 /// Tries before a worker that does not start is given up.
 const START_TRIES: u32 = 3;
 
@@ -137,6 +107,8 @@ impl Pool {
             limits: config.limits,
             launcher: config.launcher,
             sandbox: config.sandbox,
+            zygote: AsyncMutex::default(),
+            uncopied: OnceLock::new(),
             layers: Mutex::default(),
             cache: config.cache,
             quarantine: config.quarantine,
@@ -198,20 +170,29 @@ impl Shared {
         self.layers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn keep_layers(&self, layers: Vec<SandboxLayer>) {
+    pub(super) fn keep_layers(&self, layers: Vec<SandboxLayer>) {
         *self.layers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = layers;
     }
 
-    fn note_broken(&self, detection: u32, broken: Broken) {
+    pub(super) fn note_broken(&self, detection: u32, broken: Broken) {
         self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(detection, broken);
     }
 
-    fn keep_explanations(&self, explanations: BTreeMap<u32, Explanation>) {
+    pub(super) fn keep_explanations(&self, explanations: BTreeMap<u32, Explanation>) {
         *self.explanations.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = explanations;
     }
 
     pub(crate) fn explanations(&self) -> BTreeMap<u32, Explanation> {
         self.explanations.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn keep_supporting_errors(&self, errors: BTreeMap<String, FunctionError>) {
+        *self.supporting.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = errors;
+    }
+
+    /// Has the next worker copied from a process that is started anew.
+    pub(crate) async fn replace_zygote(&self) {
+        *self.zygote.lock().await = None;
     }
 
     /// Notes that a decision without Python was wrong: the detection is Python's from now on.
@@ -225,89 +206,6 @@ impl Shared {
 
     pub(crate) fn next_batch(&self) -> u64 {
         self.batches.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-/// Starts a process and loads the program into it. A detection whose module ends the process is left out for good.
-async fn start_worker(shared: &Shared) -> Result<Worker, EngineError> {
-    let mut suspect = None;
-    loop {
-        let launched = shared.launcher.launch().await.map_err(|error| EngineError::Start(error.to_string()))?;
-        let mut worker =
-            Worker::adopt(launched, shared.limits).map_err(|error| EngineError::Start(error.to_string()))?;
-        greet(&mut worker, shared).await?;
-        let death = match load(&mut worker, shared).await {
-            Ok(None) => return Ok(worker),
-            Ok(Some(refused)) => return Err(EngineError::Sandbox(refused)),
-            Err(death) => death,
-        };
-        let detection = death.position.detection;
-        if !death.position.busy {
-            return Err(EngineError::Start(format!("worker died while loading: {}", death.cause)));
-        }
-        // A worker may be killed from outside: only what ends two is to blame.
-        if !death.timed_out && suspect != Some(detection) {
-            suspect = Some(detection);
-            continue;
-        }
-        let (kind, error) = error_of(&death, shared.limits);
-        shared.note_broken(detection, Broken { kind, error, fatal: true });
-    }
-}
-
-/// Refuses an extension of another build before anything else is said.
-async fn greet(worker: &mut Worker, shared: &Shared) -> Result<(), EngineError> {
-    let hello = match worker.receive().await {
-        Ok((kind::FROM_HELLO, hello)) => hello,
-        Ok((kind, _)) => return Err(EngineError::Start(format!("unexpected frame of kind {kind}"))),
-        Err(death) => return Err(EngineError::Start(format!("worker did not start: {}", death.cause))),
-    };
-    let hello: Hello = serde_json::from_slice(&hello).map_err(|error| EngineError::Start(error.to_string()))?;
-    if (hello.protocol, hello.build.as_str()) != (PROTOCOL, BUILD) {
-        return Err(EngineError::StaleExtension {
-            found: format!("protocol {} build {}", hello.protocol, hello.build),
-            wanted: format!("protocol {PROTOCOL} build {BUILD}"),
-        });
-    }
-    let sent = worker.send(kind::TO_RUNTIME, &[&shared.runtime_frame]).await;
-    sent.map_err(|death| EngineError::Start(format!("worker did not start: {}", death.cause)))
-}
-
-/// Loads the program; or says why the worker must not run content.
-async fn load(worker: &mut Worker, shared: &Shared) -> Result<Option<String>, Death> {
-    let fatal = shared.broken().into_iter().filter(|(_, broken)| broken.fatal);
-    let settings = Settings {
-        soft_limit: shared.limits.soft.as_secs_f64(),
-        python_path: &shared.python_path,
-        sandbox: shared.sandbox,
-        optimise: shared.optimise.as_str(),
-        shadow: shared.shadow,
-        explain: shared.probe.explain,
-        fault: shared.probe.fault.as_deref(),
-        skip: fatal.map(|(detection, broken)| (detection, broken.error)).collect(),
-    };
-    let settings = serde_json::to_vec(&settings).expect("texts and numbers are JSON");
-    let mut head = Vec::with_capacity(settings.len() + 4);
-    write_bytes(&settings, &mut head);
-    worker.set_loading(true);
-    worker.send(kind::TO_LOAD, &[&head, &shared.program_json]).await?;
-    loop {
-        match worker.receive().await? {
-            (kind::FROM_CACHE, request) => answer(worker, &*shared.cache, &request).await?,
-            (_, loaded) => {
-                worker.set_loading(false);
-                let Ok(loaded) = serde_json::from_slice::<Loaded>(&loaded) else { return Ok(None) };
-                shared.keep_layers(loaded.sandbox);
-                *shared.supporting.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = loaded.supporting;
-                if !loaded.explanations.is_empty() {
-                    shared.keep_explanations(loaded.explanations);
-                }
-                for (detection, error) in loaded.errors {
-                    shared.note_broken(detection, Broken { kind: DetectionErrorKind::Setup, error, fatal: false });
-                }
-                return Ok(loaded.refused);
-            }
-        }
     }
 }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::launch::Launched;
 use super::page::{Page, Position};
+use super::process::Process;
 use super::protocol::{BatchHeader, MAX_FRAME_BYTES, kind, write_bytes};
 
 /// How long one call of content may take.
@@ -53,9 +55,6 @@ pub(crate) struct Worker {
     is_loading: bool,
 }
 
-/// The process is killed and reaped, whatever happens to the worker.
-struct Process(Option<std::process::Child>);
-
 /// How long a killed process may take to close its socket.
 const LAST_FRAMES: Duration = Duration::from_secs(1);
 /// How long a worker may load without calling a detection: it compiles a whole repository then, perhaps on a machine that
@@ -67,18 +66,18 @@ const KEPT_FRAME: usize = 4 * 1024 * 1024;
 const KEPT_COMPLAINTS: usize = 4096;
 
 impl Worker {
-    pub(crate) fn adopt(mut launched: Launched, limits: TimeLimits) -> io::Result<Self> {
+    pub(crate) fn adopt(launched: Launched, limits: TimeLimits) -> io::Result<Self> {
         launched.socket.set_nonblocking(true)?;
         let socket = UnixStream::from_std(launched.socket)?;
         let complaints = Arc::new(Mutex::new(VecDeque::new()));
-        let stderr = launched.child.stderr.take().map(tokio::process::ChildStderr::from_std).transpose()?;
+        let stderr = pipe::Receiver::from_owned_fd(launched.stderr.into())?;
         Ok(Self {
-            process: Process(Some(launched.child)),
+            process: launched.process,
             socket,
             page: launched.page,
             incoming: BytesMut::new(),
             outgoing: Vec::new(),
-            listener: stderr.map(|stderr| tokio::spawn(keep_last(stderr, Arc::clone(&complaints)))),
+            listener: Some(tokio::spawn(keep_last(stderr, Arc::clone(&complaints)))),
             complaints,
             limits,
             watch: Watch::new(0),
@@ -95,6 +94,14 @@ impl Worker {
     pub(crate) fn set_loading(&mut self, is_loading: bool) {
         self.is_loading = is_loading;
         self.start_watch();
+    }
+
+    pub(crate) fn socket(&self) -> &UnixStream {
+        &self.socket
+    }
+
+    pub(crate) fn process_id(&self) -> Option<libc::pid_t> {
+        self.process.id()
     }
 
     /// Ends the process.
@@ -204,15 +211,11 @@ impl Worker {
     }
 
     /// Ends the process for good and tells how it went.
-    async fn bury(&mut self, timed_out: bool) -> Death {
+    pub(crate) async fn bury(&mut self, timed_out: bool) -> Death {
         let position = self.page.position();
         // It may have closed its socket and live on; a process that has ended does not mind.
         self.process.kill();
-        let ended = match self.process.0.take() {
-            Some(mut child) => tokio::task::spawn_blocking(move || child.wait()).await.ok().and_then(Result::ok),
-            None => None,
-        };
-        let mut cause = ended.map_or_else(|| "ended".to_owned(), |status| status.to_string());
+        let mut cause = self.process.ended().await.map_or_else(|| "ended".to_owned(), |status| status.to_string());
         if let Some(listener) = self.listener.take() {
             // The last words; a grandchild could keep the pipe open, so that this does not wait for long.
             let _ = tokio::time::timeout(Duration::from_millis(200), listener).await;
@@ -240,35 +243,7 @@ impl Watch {
     }
 }
 
-impl Process {
-    fn interrupt(&self) {
-        self.signal(|pid| pid, libc::SIGALRM);
-    }
-
-    /// With everything it has started: a worker leads a process group, unless content has made it leave.
-    fn kill(&self) {
-        self.signal(|pid| -pid, libc::SIGKILL);
-        self.signal(|pid| pid, libc::SIGKILL);
-    }
-
-    #[expect(unsafe_code, reason = "the standard library sends SIGKILL only, and to one process")]
-    fn signal(&self, target: impl Fn(libc::pid_t) -> libc::pid_t, signal: i32) {
-        let Some(child) = &self.0 else { return };
-        // SAFETY: the child is not reaped as long as it is held here, so that the number is still its own.
-        unsafe { libc::kill(target(child.id() as libc::pid_t), signal) };
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        if let Some(mut child) = self.0.take() {
-            let _ = child.wait();
-        }
-    }
-}
-
-async fn keep_last(mut stderr: tokio::process::ChildStderr, kept: Arc<Mutex<VecDeque<u8>>>) {
+async fn keep_last(mut stderr: pipe::Receiver, kept: Arc<Mutex<VecDeque<u8>>>) {
     let mut buffer = [0; 1024];
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
         let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

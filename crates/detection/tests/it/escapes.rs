@@ -137,6 +137,49 @@ async fn every_escape_is_refused_and_nobody_else_notices() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// What a worker is copied from has a door that it forks through: modules do not find it.
+#[tokio::test]
+async fn modules_do_not_get_out_while_they_are_imported() {
+    let (folder, outside) = outside();
+    let module = |attempt: &str| {
+        let attempt = attempt.replace("OUTSIDE", &outside.display().to_string());
+        format!(
+            "import ctypes, os
+
+def call(name, *arguments):
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), name)
+
+{attempt}
+"
+        )
+    };
+    let more = [
+        ("Clone", "call('syscall', 56, 17, 0, 0, 0, 0, 0) if os.uname().machine == 'x86_64' else call('fork')"),
+        (
+            "Guess",
+            "[call('syscall', 56, 17, 0, 0, 0, 0, n) if os.uname().machine == 'x86_64' else call('fork') for n in range(9)]",
+        ),
+        ("Signals", "call('kill', os.getpid(), 0)"),
+    ];
+    let all = ESCAPES.iter().map(|(id, layer, attempt)| (*id, *layer, *attempt));
+    let all: Vec<_> = all.chain(more.map(|(id, attempt)| (id, "system calls", attempt))).collect();
+    let mut sources: Vec<_> = all.iter().map(|(id, _, attempt)| ((*id).to_owned(), module(attempt))).collect();
+    sources.push(("Good".to_owned(), "def rule(event):\n    return True\n".to_owned()));
+    let engine = start(&sources, config()).await.unwrap();
+    let walls = engine.sandbox();
+    let stands = |name: &str| walls.iter().any(|layer| layer.name == name && layer.state != LayerState::Missing);
+    let errors: BTreeSet<_> =
+        engine.setup_errors().into_iter().map(|(id, error)| (id.as_str().to_owned(), error.exception)).collect();
+    for (id, layer, _) in &all {
+        let exception = if *id == "Thread" { "RuntimeError" } else { "PermissionError" };
+        assert!(!stands(layer) || errors.contains(&((*id).to_owned(), exception.to_owned())), "{id}: {errors:?}");
+    }
+    assert_eq!((engine.evaluate(numbered(3)).await.matches.len(), engine.uncopied()), (3, None));
+    engine.shutdown().await;
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 fn missing_wall(id: &str, missing: &[String]) -> bool {
     ESCAPES.iter().any(|(escape, layer, _)| *escape == id && missing.iter().any(|missing| missing == layer))
 }

@@ -16,3 +16,4 @@ mod simple;
 mod small_rules;
 mod testing;
 mod workers;
+mod zygote;
