@@ -80,6 +80,9 @@ pub(crate) enum Command {
     Replay(Replay),
     /// What came from each source, and what became of it.
     Sources,
+    /// Snowflake accounts: pull their audit views, and see how that goes.
+    #[command(subcommand)]
+    Snowflake(Snowflake),
     /// Triage alerts.
     #[command(subcommand)]
     Alerts(Alerts),
@@ -201,6 +204,21 @@ pub(crate) enum Failures {
         #[arg(long, value_name = "DIR")]
         detections: Vec<PathBuf>,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Snowflake {
+    /// Pull the configured accounts once, and return when the rows can be queried and the alerts are stored.
+    #[command(
+        after_help = "`uncia serve` pulls by itself; stop it before. Doing it twice adds nothing.\n\nExample:\n  uncia snowflake pull prod"
+    )]
+    Pull {
+        /// Only this source.
+        #[arg(value_name = "SOURCE")]
+        source: Option<String>,
+    },
+    /// How far each view is read, how late its rows came, and what is wrong.
+    Status,
 }
 
 /// Which failures are meant; all of them if nothing is said.

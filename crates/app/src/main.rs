@@ -13,6 +13,7 @@ mod exit;
 mod output;
 mod product;
 mod reload;
+mod snowflake;
 mod standing;
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Alerts, Cli, Command, ConfigCommand, Detections, Failures, Global, Schema};
+use crate::cli::{Alerts, Cli, Command, ConfigCommand, Detections, Failures, Global, Schema, Snowflake};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::product::{Product, Purpose};
@@ -129,6 +130,13 @@ async fn run(cli: Cli) -> Result<Exit> {
         Command::Sources => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::sources::sources(product.store(), format).await
+        }
+        Command::Snowflake(Snowflake::Pull { source }) => {
+            commands::snowflake_pull::pull(config?, &data_dir(global)?, source.as_deref(), format).await
+        }
+        Command::Snowflake(Snowflake::Status) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::snowflake_pull::status(product.store(), format).await
         }
         Command::Failures(Failures::List(selection)) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;

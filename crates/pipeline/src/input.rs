@@ -1,7 +1,9 @@
 //! A payload on its way into the walk: how it is cut into records, and where to go on after a restart.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use uncia_model::{Payload, Record};
 use uncia_processing::{Records, Splitter, StreamType};
 use uncia_sources::Body;
@@ -31,12 +33,13 @@ pub enum End {
     Log(Position),
     /// By how far the file it is a part of was taken; the part itself needs no note.
     Mark { key: Arc<str>, offset: u64 },
-    /// By each record as a row of a view, in the records' order. Nobody holds this any more once the records are committed
-    /// or given up.
+    /// By each record as a row of a view, in the records' order.
     Rows {
         rows: Arc<[PulledRow]>,
         /// They are history: they land, and detections do not judge them.
         quiet: bool,
+        /// Held until the records are committed, or given up.
+        held: mpsc::Sender<Infallible>,
     },
 }
 
@@ -48,8 +51,14 @@ impl Input {
 
     /// Rows of a view, each a record.
     #[must_use]
-    pub fn rows(payload: Payload, records: Vec<Record>, rows: Arc<[PulledRow]>, quiet: bool) -> Self {
-        Self { cut: records, end: End::Rows { rows, quiet }, ..Self::new(payload, &StreamType::Lines, 0) }
+    pub fn rows(
+        payload: Payload,
+        records: Vec<Record>,
+        rows: Arc<[PulledRow]>,
+        quiet: bool,
+        held: mpsc::Sender<Infallible>,
+    ) -> Self {
+        Self { cut: records, end: End::Rows { rows, quiet, held }, ..Self::new(payload, &StreamType::Lines, 0) }
     }
 
     /// The bytes are read on the way.

@@ -30,6 +30,7 @@ pub mod input;
 pub mod intake;
 mod land;
 mod process;
+pub mod pull;
 mod replay;
 pub mod scheduled;
 mod schemas;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uncia_model::{Origin, SourceId};
 use uncia_processing::Splitter;
 use uncia_sources::WatchSourceConfig;
+use uncia_sources::snowflake::AccountPuller;
 use uncia_wal::{Position, Reader, Wal, WalError};
 
 use crate::batch::{BatchLimits, Batcher, RawBatch};
@@ -22,7 +23,7 @@ use crate::input::Input;
 use crate::intake::{self, KnownSource};
 use crate::summary::Summary;
 use crate::walk::{Walk, WalkError};
-use crate::watch;
+use crate::{pull, watch};
 
 /// First pause after a failure of the walk; doubled up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -40,6 +41,7 @@ pub struct Serving {
     /// The longest that a record waits for its batch to fill.
     pub max_wait: Duration,
     pub watched: Vec<WatchSourceConfig>,
+    pub accounts: Vec<Arc<AccountPuller>>,
 }
 
 impl Serving {
@@ -85,7 +87,8 @@ impl Serving {
         let (watched, inputs) = mpsc::channel(2);
         // Watchers remember what they handed on, so each life has its own, which begin at the store's marks.
         let life = stop.child_token();
-        let watchers = watch::start(self, &watched, &life);
+        let mut watchers = watch::start(self, &watched, &life);
+        watchers.extend(pull::start(self, &watched, &life));
         drop(watched);
         let (sender, receiver) = mpsc::channel::<RawBatch>(1);
         let feeding = {

@@ -7,19 +7,50 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 use uncia_model::SourceId;
 
 use crate::commit::ROWS_PER_STATEMENT;
 use crate::{Store, StoreError, number};
 
-/// How far a view is read. Both times are the server's, in microseconds since 1970.
+/// How far a view is read. Times are the server's, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PullPosition {
     /// Everything that was visible before it is committed.
     pub watermark_micros: i64,
     /// When the last deep sweep ended.
     pub swept_micros: i64,
+    /// When the source was first pulled: what is older is history.
+    pub begun_micros: i64,
+}
+
+/// What a person wants to know of a view's pulling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullStatus {
+    pub source: SourceId,
+    pub view: String,
+    pub position: Option<PullPosition>,
+    /// When it was last asked, by the server's clock.
+    pub checked_micros: Option<i64>,
+    /// Of its newest row, by the view's cursor.
+    pub newest_micros: Option<i64>,
+    /// Rows that only a sweep or the count of rows found.
+    pub found_late: u64,
+    /// Rows too large for an event, of which only a stub was kept.
+    pub cut_short: u64,
+    /// Why the last run ended early; `None` if it did not.
+    pub problem: Option<String>,
+}
+
+/// What a run adds to a view's status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullNote {
+    pub checked_micros: Option<i64>,
+    pub newest_micros: Option<i64>,
+    pub found_late: u64,
+    pub cut_short: u64,
+    pub problem: Option<String>,
 }
 
 /// A row's key, a hash of the columns that make it one.
@@ -51,16 +82,16 @@ impl Store {
         let action = "read how far a view is pulled";
         let failed = self.failed(action);
         let mut snapshot = self.read(action).await?;
-        let row = sqlx::query("SELECT watermark_micros, swept_micros FROM pulls WHERE source = ? AND view_name = ?")
-            .bind(source.as_str())
-            .bind(view)
-            .fetch_optional(&mut *snapshot)
-            .await
-            .map_err(failed)?;
+        let row = sqlx::query(
+            "SELECT watermark_micros, swept_micros, begun_micros FROM pulls WHERE source = ? AND view_name = ?",
+        )
+        .bind(source.as_str())
+        .bind(view)
+        .fetch_optional(&mut *snapshot)
+        .await
+        .map_err(failed)?;
         let Some(row) = row else { return Ok(None) };
-        let (watermark, swept): (Option<i64>, Option<i64>) =
-            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        Ok(watermark.zip(swept).map(|(watermark_micros, swept_micros)| PullPosition { watermark_micros, swept_micros }))
+        position(&row, 0).map_err(failed)
     }
 
     /// Notes that everything before the position is committed.
@@ -73,18 +104,73 @@ impl Store {
         let action = "note how far a view is pulled";
         let mut transaction = self.write(action).await?;
         sqlx::query(
-            "INSERT INTO pulls (source, view_name, watermark_micros, swept_micros) VALUES (?, ?, ?, ?) \
-             ON CONFLICT (source, view_name) DO UPDATE SET \
-             watermark_micros = excluded.watermark_micros, swept_micros = excluded.swept_micros",
+            "INSERT INTO pulls (source, view_name, watermark_micros, swept_micros, begun_micros) \
+             VALUES (?, ?, ?, ?, ?) ON CONFLICT (source, view_name) DO UPDATE SET \
+             watermark_micros = excluded.watermark_micros, swept_micros = excluded.swept_micros, \
+             begun_micros = excluded.begun_micros",
         )
         .bind(source.as_str())
         .bind(view)
         .bind(position.watermark_micros)
         .bind(position.swept_micros)
+        .bind(position.begun_micros)
         .execute(&mut *transaction)
         .await
         .map_err(self.failed(action))?;
         transaction.commit().await.map_err(self.failed(action))
+    }
+
+    /// Adds to a view's status what a run has shown.
+    pub async fn note_pull(&self, source: &SourceId, view: &str, note: &PullNote) -> Result<(), StoreError> {
+        let action = "note a pull";
+        let mut transaction = self.write(action).await?;
+        sqlx::query(
+            "INSERT INTO pulls (source, view_name, checked_micros, newest_micros, found_late, cut_short, problem) \
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, view_name) DO UPDATE SET \
+             checked_micros = coalesce(excluded.checked_micros, pulls.checked_micros), \
+             newest_micros = coalesce(max(pulls.newest_micros, excluded.newest_micros), excluded.newest_micros, \
+                                      pulls.newest_micros), \
+             found_late = pulls.found_late + excluded.found_late, \
+             cut_short = pulls.cut_short + excluded.cut_short, problem = excluded.problem",
+        )
+        .bind(source.as_str())
+        .bind(view)
+        .bind(note.checked_micros)
+        .bind(note.newest_micros)
+        .bind(number::to_sql(note.found_late))
+        .bind(number::to_sql(note.cut_short))
+        .bind(&note.problem)
+        .execute(&mut *transaction)
+        .await
+        .map_err(self.failed(action))?;
+        transaction.commit().await.map_err(self.failed(action))
+    }
+
+    /// All pulled views, by source and name.
+    pub async fn pull_statuses(&self) -> Result<Vec<PullStatus>, StoreError> {
+        let action = "read how pulling goes";
+        let failed = self.failed(action);
+        let mut snapshot = self.read(action).await?;
+        let rows = sqlx::query(
+            "SELECT watermark_micros, swept_micros, begun_micros, source, view_name, checked_micros, newest_micros, \
+             found_late, cut_short, problem FROM pulls ORDER BY source, view_name",
+        )
+        .fetch_all(&mut *snapshot)
+        .await
+        .map_err(failed)?;
+        let status = |row: &SqliteRow| {
+            Ok(PullStatus {
+                source: SourceId::new(row.try_get::<&str, _>(3)?),
+                view: row.try_get(4)?,
+                position: position(row, 0)?,
+                checked_micros: row.try_get(5)?,
+                newest_micros: row.try_get(6)?,
+                found_late: number::from_sql(row.try_get(7)?),
+                cut_short: number::from_sql(row.try_get(8)?),
+                problem: row.try_get(9)?,
+            })
+        };
+        rows.iter().map(status).collect::<Result<_, sqlx::Error>>().map_err(failed)
     }
 
     /// The committed rows of some hours.
@@ -166,6 +252,14 @@ impl Store {
     }
 }
 
+/// The three columns from `first` on; null before the first window is done.
+fn position(row: &SqliteRow, first: usize) -> Result<Option<PullPosition>, sqlx::Error> {
+    let watermark: Option<i64> = row.try_get(first)?;
+    let Some(watermark_micros) = watermark else { return Ok(None) };
+    let (swept_micros, begun_micros) = (row.try_get(first + 1)?, row.try_get(first + 2)?);
+    Ok(Some(PullPosition { watermark_micros, swept_micros, begun_micros }))
+}
+
 pub(crate) async fn write(
     transaction: &mut Transaction<'static, Sqlite>,
     rows: &[PulledRow],
@@ -229,10 +323,18 @@ mod tests {
         assert_eq!(known, HashMap::from([([2; 16], Known { state: 1, revision: 1 })]));
         let counts = store.pulled_counts(&source, "SESSIONS", 0..100).await.unwrap();
         assert_eq!(counts, BTreeMap::from([(7, 1), (8, 1)]));
-        let position = PullPosition { watermark_micros: 5, swept_micros: 4 };
+        let position = PullPosition { watermark_micros: 5, swept_micros: 4, begun_micros: 3 };
         store.set_pull_position(&source, "SESSIONS", position).await.unwrap();
         assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), Some(position));
         assert_eq!(store.prune_pulled_rows(&source, "SESSIONS", 8).await.unwrap(), 1);
+        for (newest, problem) in [(Some(7), Some("x")), (None, None), (Some(6), None)] {
+            let problem = problem.map(str::to_owned);
+            let note = PullNote { newest_micros: newest, found_late: 2, problem, ..PullNote::default() };
+            store.note_pull(&source, "SESSIONS", &note).await.unwrap();
+        }
+        let [status] = &*store.pull_statuses().await.unwrap() else { panic!("one view") };
+        assert_eq!((status.newest_micros, status.found_late, &status.problem), (Some(7), 6, &None));
+        assert_eq!(status.position, Some(position));
         assert!(store.pulled_rows(&"other".into(), "SESSIONS", 0..100).await.unwrap().is_empty());
         assert_eq!(store.pulled_rows(&source, "SESSIONS", 0..100).await.unwrap().len(), 1);
     }

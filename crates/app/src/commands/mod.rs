@@ -15,5 +15,6 @@ pub(crate) mod schema;
 pub(crate) mod schema_infer;
 pub(crate) mod schema_test;
 pub(crate) mod serve;
+pub(crate) mod snowflake_pull;
 pub(crate) mod sources;
 pub(crate) mod through_schemas;

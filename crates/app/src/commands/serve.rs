@@ -24,6 +24,7 @@ use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::product::{self, Product, Purpose, check, destinations};
 use crate::reload::Reloader;
+use crate::snowflake;
 
 /// How often unneeded files are removed, and how old they must be: longer than any query or commit takes.
 const VACUUM_EVERY: Duration = Duration::from_secs(600);
@@ -79,6 +80,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
         splitter: product::splitter(),
         max_wait: Duration::from_millis(config.batch.max_wait_ms),
         watched: config.sources.watch.clone(),
+        accounts: snowflake::pullers(&config, None, product.store(), &clock)?,
     });
     let walking = tokio::spawn(serving.run(drained.clone(), move |summary| {
         if summary.alert_count() > 0 {

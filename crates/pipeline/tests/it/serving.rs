@@ -48,6 +48,7 @@ impl Ground {
             splitter: uncia_processing::Splitter::default(),
             max_wait: Duration::from_millis(1),
             watched: Vec::new(),
+            accounts: Vec::new(),
         };
         (Arc::new(serving), WalIntake::new(wal))
     }

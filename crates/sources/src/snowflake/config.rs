@@ -1,8 +1,11 @@
 //! A Snowflake account as it is configured.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use uncia_model::{LogType, Secret, SourceId};
 use uncia_processing::FilterConfig;
+use uncia_snowflake::auth::WorkloadProvider;
 use uncia_snowflake::views::{AUDIT_VIEWS, AuditView};
 
 /// A Snowflake account whose audit views are pulled.
@@ -75,8 +78,8 @@ pub enum SignInConfig {
     /// With what the machine is: a token that a platform writes into a file.
     WorkloadIdentity {
         /// aws, azure, gcp or oidc.
-        provider: String,
-        token: Secret,
+        provider: WorkloadProvider,
+        token_file: PathBuf,
     },
 }
 

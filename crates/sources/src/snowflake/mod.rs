@@ -5,5 +5,11 @@
 //! gets a row's key in the transaction that makes the row visible; a crash at any moment repeats a window, never a row.
 
 mod config;
+mod pull;
+mod rows;
+mod statements;
+mod window;
 
 pub use config::{SignInConfig, SnowflakeSourceConfig, SnowflakeSourceError};
+pub use pull::{AccountPuller, Parcel, PullError, Pulled};
+pub use rows::RowError;

@@ -1,10 +1,17 @@
--- How far each view of a pulled source is read. Times are the server's, in microseconds since 1970; null before the first run.
+-- How far each view of a pulled source is read. Times are the server's, in microseconds since 1970; null before the first
+-- window is done. What follows them is for people.
 CREATE TABLE pulls (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     source           TEXT   NOT NULL,
     view_name        TEXT   NOT NULL,
     watermark_micros BIGINT,
     swept_micros     BIGINT,
+    begun_micros     BIGINT,
+    checked_micros   BIGINT,
+    newest_micros    BIGINT,
+    found_late       BIGINT NOT NULL DEFAULT 0,
+    cut_short        BIGINT NOT NULL DEFAULT 0,
+    problem          TEXT,
     UNIQUE (source, view_name)
 );
 

@@ -1,0 +1,156 @@
+//! `uncia snowflake pull`: the audit views of the configured accounts through the whole walk, once; and
+//! `uncia snowflake status`, which says how far they are read.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use uncia_document::Timestamp;
+use uncia_model::{Clock, SystemClock};
+use uncia_pipeline::batch::RawBatch;
+use uncia_pipeline::{BatchLimits, Batcher, Summary, Walk, pull as parcels};
+use uncia_snowflake::views::AuditView;
+use uncia_sources::snowflake::{AccountPuller, Parcel, PullError, Pulled};
+use uncia_store::Store;
+
+use crate::config::Config;
+use crate::content;
+use crate::exit::{Exit, ExitError};
+use crate::output::{Format, Rows};
+use crate::product::{Product, Purpose};
+use crate::snowflake;
+
+/// A batch is sealed when nothing came for so long: its rows are waited for.
+const LULL: Duration = Duration::from_millis(20);
+
+/// What a view's pull came to.
+type ViewRun = (&'static AuditView, Result<Pulled, PullError>);
+
+pub(crate) async fn pull(config: Config, root: &Path, only: Option<&str>, format: Format) -> Result<Exit> {
+    if config.sources.snowflake.is_empty() {
+        return Err(ExitError::configuration("no Snowflake source is configured: add [[sources.snowflake]]"));
+    }
+    let product = Product::open(root, Purpose::Write("snowflake pull")).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let pullers = snowflake::pullers(&config, only, product.store(), &clock)?;
+    let content = content::detections(&config, &[])?;
+    let notice = |text: String| eprintln!("uncia: {text}");
+    let walk = product.walk(&config, &content, clock, &notice).await?;
+    let columns = ["source", "view", "read", "new", "revised", "late", "stubs", "problem"];
+    let mut rows = Rows::new(&columns);
+    let mut failed = false;
+    let mut total = Summary::default();
+    for puller in pullers {
+        let (summary, views) = run(&walk, &config, &puller).await?;
+        total.add(&summary);
+        let source = puller.config().id.as_str();
+        match views {
+            Ok(views) => {
+                for (view, pulled) in views {
+                    failed |= pulled.is_err();
+                    rows.rows.push(row(source, view, &pulled));
+                }
+            }
+            Err(error) => {
+                failed = true;
+                let mut cells = vec![serde_json::Value::Null; columns.len()];
+                (cells[0], cells[7]) = (source.into(), error.to_string().into());
+                rows.rows.push(cells);
+            }
+        }
+    }
+    rows.print(format)?;
+    eprintln!("{} matches, {} alerts", total.matches, total.alert_count());
+    Ok(if failed { Exit::Failed } else { Exit::Ok })
+}
+
+/// Pulls one account through the walk.
+pub(crate) async fn run(
+    walk: &Walk,
+    config: &Config,
+    puller: &AccountPuller,
+) -> Result<(Summary, Result<Vec<ViewRun>, PullError>)> {
+    let limits = BatchLimits { bytes: config.batch.max_bytes, records: config.batch.max_records };
+    let (sender, receiver) = mpsc::channel::<RawBatch>(1);
+    let (parcels, mut taken) = mpsc::channel::<Parcel>(2);
+    let feeding = {
+        let handle = Handle::current();
+        tokio::task::spawn_blocking(move || -> Result<()> {
+            let mut batcher = Batcher::new(limits);
+            loop {
+                let came = match handle.block_on(async { tokio::time::timeout(LULL, taken.recv()).await }) {
+                    Ok(came) => came,
+                    Err(_) if batcher.is_empty() => taken.blocking_recv(),
+                    Err(_) => {
+                        if let Some(batch) = batcher.flush()
+                            && sender.blocking_send(batch).is_err()
+                        {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                };
+                let Some(parcel) = came else { break };
+                if !batcher.add(parcels::input(parcel), &mut |batch| sender.blocking_send(batch).is_ok())? {
+                    return Ok(());
+                }
+            }
+            if let Some(batch) = batcher.flush() {
+                // The walk ended early if nobody listens; it says why itself.
+                let _ = sender.blocking_send(batch);
+            }
+            Ok(())
+        })
+    };
+    let mut total = Summary::default();
+    let pulling = async {
+        let pulled = puller.pull(&parcels).await;
+        drop(parcels);
+        pulled
+    };
+    let (walked, pulled) = tokio::join!(walk.run(receiver, |summary, _| total.add(summary)), pulling);
+    feeding.await.context("the feeding of rows ended abnormally")??;
+    walked?;
+    Ok((total, pulled))
+}
+
+fn row(source: &str, view: &AuditView, pulled: &Result<Pulled, PullError>) -> Vec<serde_json::Value> {
+    let mut cells = vec![source.into(), view.feed().into()];
+    match pulled {
+        Ok(pulled) => {
+            let counts = [pulled.read, pulled.new, pulled.revised, pulled.late, pulled.stubs];
+            cells.extend(counts.map(serde_json::Value::from));
+            cells.push(pulled.absent.then_some("the account does not have this view").into());
+        }
+        Err(error) => {
+            cells.extend(std::iter::repeat_n(serde_json::Value::Null, 5));
+            cells.push(error.to_string().into());
+        }
+    }
+    cells
+}
+
+pub(crate) async fn status(store: &Store, format: Format) -> Result<Exit> {
+    let columns = ["source", "view", "read_to", "newest_row", "asked_at", "swept_at", "found_late", "stubs", "problem"];
+    let mut rows = Rows::new(&columns);
+    let time = |micros: Option<i64>| micros.map(|micros| Timestamp::from_micros(micros).to_string());
+    for status in store.pull_statuses().await? {
+        let position = status.position;
+        rows.rows.push(vec![
+            status.source.as_str().into(),
+            status.view.into(),
+            time(position.map(|position| position.watermark_micros)).into(),
+            time(status.newest_micros).into(),
+            time(status.checked_micros).into(),
+            time(position.map(|position| position.swept_micros)).into(),
+            status.found_late.into(),
+            status.cut_short.into(),
+            status.problem.into(),
+        ]);
+    }
+    rows.print(format)?;
+    Ok(Exit::Ok)
+}
