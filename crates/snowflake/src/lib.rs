@@ -12,13 +12,17 @@
 mod account;
 mod answer;
 pub mod auth;
+pub mod check;
 mod client;
 mod connection;
 pub mod decode;
 mod error;
 mod grants;
+pub mod rotation;
+pub mod setup;
 pub mod sql;
 mod statement;
+pub mod vault;
 pub mod views;
 mod wire;
 

@@ -6,6 +6,7 @@
 mod key;
 mod keypair;
 mod pat;
+mod sealed;
 mod wif;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use uncia_model::Secret;
 pub use self::key::{KeyError, KeySize, RsaKey, fingerprint_of_public};
 pub use self::keypair::KeyPairSource;
 pub use self::pat::AccessTokenSource;
+pub use self::sealed::SealedKeySource;
 pub use self::wif::{WorkloadIdentitySource, WorkloadProvider};
 use crate::Error;
 
