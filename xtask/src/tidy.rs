@@ -21,8 +21,11 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Beside the layers: what each may use, and that nothing uses it (but as a development dependency).
-const BESIDE: &[(&str, &[&str])] =
-    &[("uncia-pyworker", &["uncia-document", "uncia-ruleir"]), ("uncia-snowflake-double", &[]), ("xtask", &[])];
+const BESIDE: &[(&str, &[&str])] = &[
+    ("uncia-pyworker", &["uncia-document", "uncia-ruleir"]),
+    ("uncia-snowflake-double", &["uncia-model"]),
+    ("xtask", &[]),
+];
 
 /// Who may use what stands beside, and what it may name of the fenced crates: the demo plays on the double, whose SQL is
 /// DataFusion's.

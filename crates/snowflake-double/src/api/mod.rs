@@ -1,0 +1,6 @@
+//! The doors: SQL API v2, and more to come beside it.
+
+pub(crate) mod answer;
+pub(crate) mod request;
+pub(crate) mod router;
+pub(crate) mod statements;
