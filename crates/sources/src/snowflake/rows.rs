@@ -206,3 +206,138 @@ pub(super) fn query_tag(source: &SourceId, feed: &str) -> String {
 fn is_our_tag(tag: &str) -> bool {
     tag.starts_with("{\"app\":\"uncia\",")
 }
+
+#[cfg(test)]
+mod tests {
+    use uncia_snowflake::views::AUDIT_VIEWS;
+
+    use super::*;
+
+    fn view(name: &str) -> &'static AuditView {
+        AUDIT_VIEWS.iter().find(|view| view.name == name).unwrap()
+    }
+
+    fn column(name: &str, kind: Kind, scale: i32) -> ColumnMeta {
+        ColumnMeta { name: name.to_owned(), kind, scale, nullable: true }
+    }
+
+    fn cells(texts: &[Option<&str>]) -> Vec<Option<String>> {
+        texts.iter().map(|text| text.map(str::to_owned)).collect()
+    }
+
+    fn sessions() -> Vec<ColumnMeta> {
+        vec![
+            column("SESSION_ID", Kind::Fixed, 0),
+            column("CREATED_ON", Kind::TimestampLtz, 9),
+            column("USER_NAME", Kind::Text, 0),
+            column("CLOSED_REASON", Kind::Text, 0),
+        ]
+    }
+
+    #[test]
+    fn a_session_is_news_twice() {
+        let columns = sessions();
+        let reader = RowReader::new(view("SESSIONS"), &columns).unwrap();
+        let open = cells(&[Some("1"), Some("1700000000.000000001"), Some("EVE"), None]);
+        let closed = cells(&[Some("1"), Some("1700000000.000000001"), Some("EVE"), Some("LOGOUT")]);
+        let (before, after) = (reader.identify(&open).unwrap(), reader.identify(&closed).unwrap());
+        assert_eq!((before.key, before.hour), (after.key, 1_700_000_000 / 3_600));
+        let mut known = HashMap::new();
+        let first = news(&known, &before).unwrap();
+        assert_eq!(first.known, Known { state: 0, revision: 0 });
+        known.insert(before.key, first.known);
+        assert_eq!(news(&known, &before), None);
+        let second = news(&known, &after).unwrap();
+        assert_eq!(second.known, Known { state: 1, revision: 1 });
+        known.insert(after.key, second.known);
+        assert_eq!(news(&known, &after), None);
+        // A row that came late in its older form is no news.
+        assert_eq!(news(&known, &before), None);
+        let source = SourceId::from("prod");
+        assert_ne!(reader.row_id(&source, &before, 0), reader.row_id(&source, &after, 1));
+        let envelope = Envelope { revision: 1, grown: 1, backfill: true };
+        let (record, stub) = reader.record(&closed, 0, reader.row_id(&source, &after, 1), envelope);
+        assert!(!stub);
+        insta::assert_snapshot!(std::str::from_utf8(&record.bytes).unwrap(), @r#"{"SESSION_ID":1,"CREATED_ON":"2023-11-14 22:13:20.000000001 +0000","USER_NAME":"EVE","CLOSED_REASON":"LOGOUT"}"#);
+        assert_eq!(record.header.as_deref(), Some(r#"{"revision":1,"backfill":true}"#));
+    }
+
+    #[test]
+    fn transfers_and_credits_grow() {
+        let columns = [
+            column("START_TIME", Kind::TimestampLtz, 9),
+            column("END_TIME", Kind::TimestampLtz, 9),
+            column("BYTES_TRANSFERRED", Kind::Fixed, 0),
+        ];
+        let reader = RowReader::new(view("DATA_TRANSFER_HISTORY"), &columns).unwrap();
+        let row = |bytes| cells(&[Some("1700000000.0"), Some("1700003600.0"), Some(bytes)]);
+        let (small, large) =
+            (reader.identify(&row("9007199254740993")).unwrap(), reader.identify(&row("9007199254740994")).unwrap());
+        let known = HashMap::from([(small.key, Known { state: small.state, revision: 3 })]);
+        let grown = news(&known, &large).unwrap();
+        assert_eq!((grown.known.revision, grown.grown), (4, 1));
+        let envelope = Envelope { revision: 4, grown: grown.grown, backfill: false };
+        let (record, _) = reader.record(&row("9007199254740994"), 0, RowId::of(&"s".into(), "", 0, 0), envelope);
+        assert_eq!(record.header.as_deref(), Some(r#"{"revision":4,"grown":1}"#));
+
+        let columns = [column("START_TIME", Kind::TimestampLtz, 9), column("CREDITS_USED", Kind::Fixed, 9)];
+        let reader = RowReader::new(view("METERING_HISTORY"), &columns).unwrap();
+        let row = cells(&[Some("1700000000.0"), Some("1.250000000")]);
+        assert_eq!(reader.identify(&row).unwrap().state, 1_250_000_000);
+        let envelope = Envelope { revision: 1, grown: 250_000_000, backfill: false };
+        let (record, _) = reader.record(&row, 0, RowId::of(&"s".into(), "", 0, 0), envelope);
+        assert_eq!(record.header.as_deref(), Some(r#"{"revision":1,"grown":0.25}"#));
+    }
+
+    #[test]
+    fn cells_do_not_run_into_one_another() {
+        let columns = [
+            column("ROLE", Kind::Text, 0),
+            column("GRANTEE_NAME", Kind::Text, 0),
+            column("CREATED_ON", Kind::TimestampLtz, 9),
+        ];
+        let reader = RowReader::new(view("GRANTS_TO_USERS"), &columns).unwrap();
+        let key = |role, grantee| reader.identify(&cells(&[role, grantee, Some("1.0")])).unwrap().key;
+        let keys = [
+            key(Some("AB"), Some("C")),
+            key(Some("A"), Some("BC")),
+            key(Some(""), Some("ABC")),
+            key(None, Some("ABC")),
+        ];
+        assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), keys.len());
+    }
+
+    #[test]
+    fn a_row_too_large_leaves_a_stub() {
+        let columns = [
+            column("QUERY_ID", Kind::Text, 0),
+            column("QUERY_START_TIME", Kind::TimestampLtz, 9),
+            column("USER_NAME", Kind::Text, 0),
+            column("BASE_OBJECTS_ACCESSED", Kind::Array, 0),
+        ];
+        let reader = RowReader::new(view("ACCESS_HISTORY"), &columns).unwrap();
+        let huge = format!("[\"{}\"]", "x".repeat(MAX_EVENT_BYTES));
+        let row = cells(&[Some("q"), Some("1700000000.5"), Some("EVE"), Some(&huge)]);
+        let (record, stub) = reader.record(&row, 0, RowId::of(&"s".into(), "", 0, 0), Envelope::default());
+        assert!(stub);
+        insta::assert_snapshot!(std::str::from_utf8(&record.bytes).unwrap(), @r#"{"QUERY_ID":"q","QUERY_START_TIME":"2023-11-14 22:13:20.500000000 +0000","USER_NAME":"EVE"}"#);
+        insta::assert_snapshot!(record.header.unwrap(), @r#"{"truncated":true,"bytes":15728760}"#);
+    }
+
+    #[test]
+    fn our_own_statements_are_marked() {
+        let mut columns = vec![
+            column("QUERY_ID", Kind::Text, 0),
+            column("END_TIME", Kind::TimestampLtz, 9),
+            column("QUERY_TAG", Kind::Text, 0),
+        ];
+        let tag = query_tag(&"prod".into(), "QUERY_HISTORY");
+        let row = cells(&[Some("q"), Some("1700000000.5"), Some(&tag)]);
+        let reader = RowReader::new(view("QUERY_HISTORY"), &columns).unwrap();
+        let (record, _) = reader.record(&row, 0, RowId::of(&"s".into(), "", 0, 0), Envelope::default());
+        assert_eq!(record.header.as_deref(), Some(r#"{"self":true}"#));
+        columns.remove(1);
+        let error = RowReader::new(view("QUERY_HISTORY"), &columns).err().unwrap();
+        assert_eq!(error.to_string(), "the answer has no column END_TIME");
+    }
+}

@@ -30,10 +30,15 @@ pub(super) fn selection(view: &AuditView, there: &[String]) -> Selection {
         expression.map_or_else(|| name.to_owned(), |(_, expression)| format!("{expression} AS {name}"))
     };
     let mut list: Vec<String> = view.wanted().filter(|name| has(name)).map(select).collect();
-    let added = view.added.iter().filter(|(name, _)| !has(name));
-    list.extend(added.map(|(name, expression)| format!("{expression} AS {name}")));
+    // An organisation's view has them itself.
+    let add = |(name, expression): &(&str, &str)| match has(name) {
+        true => (*name).to_owned(),
+        false => format!("{expression} AS {name}"),
+    };
+    list.extend(view.added.iter().map(add));
     let known = |column: &&String| {
-        view.wanted().any(|name| column.eq_ignore_ascii_case(name)) || column.eq_ignore_ascii_case("DELETED_ON")
+        let names = view.wanted().chain(view.added.iter().map(|(name, _)| *name)).chain(["DELETED_ON"]);
+        names.into_iter().any(|name| column.eq_ignore_ascii_case(name))
     };
     Selection {
         list,
@@ -112,4 +117,56 @@ fn condition(view: &AuditView) -> String {
 fn bounds((from, to): (i64, i64)) -> Vec<String> {
     let text = |micros: i64| timestamp_text(i128::from(micros) * 1_000);
     [from, to].into_iter().map(|micros| text(micros).unwrap_or_else(|| "1970-01-01".to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use uncia_snowflake::views::AUDIT_VIEWS;
+
+    use super::*;
+
+    fn view(name: &str, cursor: &str) -> &'static AuditView {
+        AUDIT_VIEWS.iter().find(|view| view.name == name && view.cursor == cursor).unwrap()
+    }
+
+    fn config(text: &str) -> SnowflakeSourceConfig {
+        toml::from_str(&format!("id = \"prod\"\naccount = \"acme-main\"\nwarehouse = \"WH\"\n{text}")).unwrap()
+    }
+
+    fn names(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn only_what_is_there_is_asked_for() {
+        let transfers = view("DATA_TRANSFER_HISTORY", "START_TIME");
+        let there = names("START_TIME END_TIME SOURCE_CLOUD BYTES_TRANSFERRED REGION NEW_THING");
+        let chosen = selection(transfers, &there);
+        insta::assert_snapshot!(chosen.list.join("\n"), @r"
+        START_TIME
+        END_TIME
+        SOURCE_CLOUD
+        BYTES_TRANSFERRED::NUMBER AS BYTES_TRANSFERRED
+        CURRENT_ORGANIZATION_NAME() AS ORGANIZATION_NAME
+        CURRENT_ACCOUNT_NAME() AS ACCOUNT_NAME
+        CURRENT_ACCOUNT() AS ACCOUNT_LOCATOR
+        REGION
+        START_TIME AS USAGE_DATE
+        ");
+        assert_eq!((chosen.missing.len(), chosen.unknown), (0, names("NEW_THING")));
+        let lacking = selection(transfers, &names("START_TIME END_TIME"));
+        assert_eq!(lacking.missing, ["BYTES_TRANSFERRED"]);
+    }
+
+    #[test]
+    fn statements_bound_the_cursor() {
+        let window = (1_700_000_000_000_000, 1_700_003_600_000_000);
+        let asked = rows(&config(""), view("QUERY_HISTORY", "END_TIME"), &names("QUERY_ID END_TIME"), window);
+        insta::assert_snapshot!(asked.sql, @"SELECT QUERY_ID, END_TIME FROM SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY WHERE END_TIME >= ?::TIMESTAMP_LTZ AND END_TIME < ?::TIMESTAMP_LTZ AND UPPER(EXECUTION_STATUS) <> 'RUNNING'");
+        assert_eq!(asked.bindings, ["2023-11-14 22:13:20.000000000 +0000", "2023-11-14 23:13:20.000000000 +0000"]);
+        assert_eq!(asked.query_tag, r#"{"app":"uncia","source":"prod","view":"QUERY_HISTORY"}"#);
+        let custom = config("database = \"AUDIT\"\nschema = \"my views\"");
+        let asked = counts(&custom, view("GRANTS_TO_USERS", "DELETED_ON"), window);
+        insta::assert_snapshot!(asked.sql, @r#"SELECT DATE_TRUNC('HOUR', DELETED_ON) AS HOUR, COUNT(*) AS N FROM AUDIT."my views".GRANTS_TO_USERS WHERE DELETED_ON >= ?::TIMESTAMP_LTZ AND DELETED_ON < ?::TIMESTAMP_LTZ GROUP BY 1"#);
+    }
 }
