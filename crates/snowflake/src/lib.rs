@@ -18,6 +18,7 @@ mod connection;
 pub mod decode;
 mod error;
 mod grants;
+pub mod oauth;
 pub mod rotation;
 pub mod setup;
 pub mod sql;
