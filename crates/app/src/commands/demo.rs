@@ -16,9 +16,10 @@ use uncia_processing::StreamType;
 use uncia_store::AlertFilter;
 
 use crate::cli::{self, Global};
-use crate::commands::ingest;
+use crate::commands::{ingest, snowflake_pull};
 use crate::config::Config;
 use crate::content;
+use crate::demo::account::{DemoAccount, LATENESS_MICROS, is_pulled};
 use crate::demo::story::{StoryEvent, story};
 use crate::exit::Exit;
 use crate::output::{Format, write_out};
@@ -38,7 +39,7 @@ pub(crate) async fn demo(config: Config, global: &Global, arguments: &cli::Demo)
 
     let summary = if arguments.data.is_empty() {
         eprintln!("Playing a day at a company with an AWS and a Snowflake account (seed {}) …", arguments.seed);
-        play(&walk, &clock, &story(arguments.seed, START)).await?
+        play(&walk, &config, &product, &clock, &story(arguments.seed, START)).await?
     } else {
         let plan = ingest::Plan { paths: arguments.data.clone(), ..ingest::Plan::default() };
         let (inputs, _) = ingest::found_files(&plan.paths)?;
@@ -53,20 +54,43 @@ pub(crate) async fn demo(config: Config, global: &Global, arguments: &cli::Demo)
     Ok(Exit::Ok)
 }
 
-/// Feeds the story hour by hour, one payload per log type, the clock at the hour's end.
-async fn play(walk: &Walk, clock: &Arc<ManualClock>, events: &[StoryEvent]) -> Result<Summary> {
+/// Feeds the story hour by hour, the clock at the hour's end: what AWS sends comes by itself, one payload per log type, and the
+/// Snowflake account is pulled.
+async fn play(
+    walk: &Walk,
+    config: &Config,
+    product: &Product,
+    clock: &Arc<ManualClock>,
+    events: &[StoryEvent],
+) -> Result<Summary> {
+    let shared: Arc<dyn Clock> = clock.clone();
+    // The account is older than the story.
+    clock.set(Timestamp::from_micros(START.micros - 24 * HOUR_MICROS));
+    let account = DemoAccount::open(events, product.store(), &shared).await?;
+    clock.set(START);
     let mut total = Summary::default();
-    let mut rest = events;
-    while let Some(first) = rest.first() {
-        let hour = (first.at.micros - START.micros).div_euclid(HOUR_MICROS);
+    // The first pull is the one after which nothing is history any more.
+    total.add(&pull(walk, config, &account).await?);
+    let last = events.last().map_or(START.micros, |event| event.at.micros + LATENESS_MICROS);
+    let mut rest: &[StoryEvent] = &events.iter().filter(|event| !is_pulled(event)).cloned().collect::<Vec<_>>();
+    for hour in 0..=(last - START.micros).div_euclid(HOUR_MICROS) {
         let end = START.micros + (hour + 1) * HOUR_MICROS;
         let within = rest.iter().take_while(|event| event.at.micros < end).count();
         let (now, later) = rest.split_at(within);
         rest = later;
         clock.set(Timestamp::from_micros(end));
         total.add(&walk_hour(walk, hour, now, clock.now()).await?);
+        total.add(&pull(walk, config, &account).await?);
     }
     Ok(total)
+}
+
+async fn pull(walk: &Walk, config: &Config, account: &DemoAccount) -> Result<Summary> {
+    let (summary, views) = snowflake_pull::run(walk, config, &account.puller).await?;
+    for (view, pulled) in views.context("the story's Snowflake account cannot be pulled")? {
+        pulled.with_context(|| format!("the story's {} cannot be pulled", view.name))?;
+    }
+    Ok(summary)
 }
 
 async fn walk_hour(walk: &Walk, hour: i64, events: &[StoryEvent], received: Timestamp) -> Result<Summary> {

@@ -1,3 +1,4 @@
 //! What `uncia demo` plays.
 
+pub(crate) mod account;
 pub(crate) mod story;

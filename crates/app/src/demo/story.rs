@@ -6,7 +6,7 @@
 
 mod attack;
 mod aws;
-mod cast;
+pub(super) mod cast;
 mod snowflake;
 
 use rand::rngs::StdRng;

@@ -8,9 +8,9 @@ pub(super) const AWS_REGION: &str = "us-east-1";
 /// The key that lies in a table of the Snowflake account, where it should not.
 pub(super) const BUILD_KEY: &str = "AKIAEXAMPLEBUILD0001";
 
-pub(super) const SNOWFLAKE_ORGANIZATION: &str = "EXAMPLE";
-pub(super) const SNOWFLAKE_ACCOUNT: &str = "PROD";
-pub(super) const SNOWFLAKE_LOCATOR: &str = "XY12345";
+pub(in crate::demo) const SNOWFLAKE_ORGANIZATION: &str = "EXAMPLE";
+pub(in crate::demo) const SNOWFLAKE_ACCOUNT: &str = "PROD";
+pub(in crate::demo) const SNOWFLAKE_LOCATOR: &str = "XY12345";
 
 /// Somebody who works in the office, in AWS and in Snowflake alike.
 #[derive(Clone, Copy)]
