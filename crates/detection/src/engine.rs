@@ -294,7 +294,8 @@ impl Engine {
         judged
     }
 
-    /// Errors that hold for every event: said once a batch, of its first event.
+    /// Errors that hold for every event: said once a batch, of its first event; of a detection that is put aside once in
+    /// all that time.
     #[must_use]
     pub fn standing_errors(&self, log_type: &LogType) -> Vec<DetectionError> {
         let shared = &self.pool.shared;
@@ -303,7 +304,7 @@ impl Engine {
             let (kind, exception, message) = if let Some(broken) = broken.get(&index) {
                 let FunctionError { exception, message, place } = broken.error.clone();
                 (broken.kind, exception, if place.is_empty() { message } else { format!("{message}: {place}") })
-            } else if closed.binary_search(&index).is_ok() {
+            } else if closed.binary_search(&index).is_ok() && shared.quarantine.tell(index) {
                 let minutes = shared.quarantine.terms().time.as_secs().div_ceil(60);
                 let message = format!(
                     "put aside for {minutes} minutes: it kept ending or holding up its worker; a changed one runs at once"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uncia_document::{Document, Timestamp};
 
-use crate::{LogType, RowId, SourceId};
+use crate::{Head, LogType, RowId, SourceId};
 
 /// Where records come from: the part of `p_row_id` that is the same however often the bytes are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,17 @@ pub struct Failure {
     pub size: u64,
     /// Name of the blob that keeps the whole of an oversized record.
     pub blob: Option<String>,
+    /// The first lines of the stream it was cut from, where they may name its columns.
+    pub head: Option<Arc<Head>>,
+    /// Where those are kept.
+    pub head_place: Option<HeadPlace>,
+}
+
+/// Where the first lines of a stream are kept: a part of a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadPlace {
+    pub blob: String,
+    pub start: u64,
 }
 
 impl Failure {

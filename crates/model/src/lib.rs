@@ -22,7 +22,7 @@ pub mod table;
 pub use alert::{Alert, AlertKind, AlertStatus, NewDelivery, Window, WindowKey};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use detection::{DetectionError, DetectionErrorKind, Match, Severity};
-pub use event::{Event, Failure, FailureReason, Origin};
+pub use event::{Event, Failure, FailureReason, HeadPlace, Origin};
 pub use ids::{AlertId, BatchId, DestinationId, DetectionId, LogType, RowId, SourceId};
 pub use payload::{Head, Payload, Record};
 pub use secret::Secret;

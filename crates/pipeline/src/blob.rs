@@ -1,21 +1,46 @@
-//! Oversized records, kept whole: the failure row shows their head and names the blob.
+//! What a failure's row does not hold: oversized records whole, and the first lines of streams, which may name the columns
+//! of their records. The row names the blob.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use uncia_model::Failure;
+use uncia_model::{BatchId, Failure, HeadPlace};
 
 use crate::walk::WalkError;
 
-/// Writes the records that their failures ask to keep, durable when it returns. A replay writes the same file again.
-pub(crate) fn keep(folder: &Path, failures: &[Failure]) -> Result<(), WalkError> {
-    for failure in failures {
+/// Writes what a batch's failures ask to keep, durable when it returns, and notes where. A replay writes the same files
+/// again.
+pub(crate) fn keep(folder: &Path, batch: BatchId, failures: &mut [Failure]) -> Result<(), WalkError> {
+    for failure in failures.iter() {
         let Some(name) = &failure.blob else { continue };
-        let path = folder.join(name);
-        write(folder, &path, &failure.payload).map_err(|source| WalkError::Blob { path, source })?;
+        keep_one(folder, name, &failure.payload)?;
     }
-    Ok(())
+    keep_heads(folder, batch, failures)
+}
+
+/// The heads of all streams of a batch in one blob: a batch may hold a thousand small requests.
+fn keep_heads(folder: &Path, batch: BatchId, failures: &mut [Failure]) -> Result<(), WalkError> {
+    let blob = batch.to_string();
+    let mut bytes = Vec::new();
+    // Records of a stream share one head.
+    let mut starts = HashMap::new();
+    for failure in failures {
+        let Some(head) = &failure.head else { continue };
+        let start = *starts.entry(Arc::as_ptr(head)).or_insert_with(|| {
+            bytes.extend_from_slice(&head.lines);
+            (bytes.len() - head.lines.len()) as u64
+        });
+        failure.head_place = Some(HeadPlace { blob: blob.clone(), start });
+    }
+    if bytes.is_empty() { Ok(()) } else { keep_one(folder, &blob, &bytes) }
+}
+
+fn keep_one(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), WalkError> {
+    let path = folder.join(name);
+    write(folder, &path, bytes).map_err(|source| WalkError::Blob { path, source })
 }
 
 fn write(folder: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {

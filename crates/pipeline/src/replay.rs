@@ -13,7 +13,9 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use uncia_document::{Document, Ref};
 use uncia_lake::LakeError;
-use uncia_model::{BatchId, Database, Failure, LogType, Origin, Payload, Record, RowId, SourceId, TableRef, fields};
+use uncia_model::{
+    BatchId, Database, Failure, Head, LogType, Origin, Payload, Record, RowId, SourceId, TableRef, fields,
+};
 
 use crate::batch::{BatchLimits, Piece, RawBatch};
 use crate::input::End;
@@ -71,10 +73,12 @@ impl FailureSelection {
         if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") }
     }
 
-    fn statement(&self) -> String {
+    /// `heads`: whether the table says where the first lines of streams are; one that was made long ago does not.
+    fn statement(&self, heads: bool) -> String {
+        let heads = if heads { ", head_blob, head_start, head_size, head_ordinal" } else { "" };
         format!(
             "SELECT p_row_id, p_source_id, p_source_label, p_source_file:path::varchar AS place, record_ordinal, payload, \
-             payload_blob FROM monitor.classification_failures WHERE reason IN {REPLAYABLE} AND {}",
+             payload_blob{heads} FROM monitor.classification_failures WHERE reason IN {REPLAYABLE} AND {}",
             self.condition()
         )
     }
@@ -86,11 +90,10 @@ impl Walk {
         let mut total = Summary::default();
         let table = TableRef::new(Database::Monitor, "classification_failures");
         let tables = self.lake().tables().await.map_err(ReplayError::Read)?;
-        if !tables.iter().any(|info| info.table == table) {
-            return Ok(total);
-        }
+        let Some(info) = tables.iter().find(|info| info.table == table) else { return Ok(total) };
+        let statement = selection.statement(info.schema.columns.iter().any(|column| column.name == "head_blob"));
         let (sender, receiver) = mpsc::channel(1);
-        let feed = self.feed(selection, limits, sender);
+        let feed = self.feed(&statement, selection, limits, sender);
         let walked = async { self.run(receiver, |summary, _| total.add(summary)).await.map_err(ReplayError::from) };
         let (fed, walked) = tokio::join!(feed, walked);
         walked?;
@@ -100,15 +103,17 @@ impl Walk {
 
     async fn feed(
         &self,
+        statement: &str,
         selection: &FailureSelection,
         limits: BatchLimits,
         batches: mpsc::Sender<RawBatch>,
     ) -> Result<(), ReplayError> {
-        let mut rows = self.lake().query(&selection.statement()).await.map_err(ReplayError::Read)?.rows;
+        let mut rows = self.lake().query(statement).await.map_err(ReplayError::Read)?.rows;
         let mut batch = ReplayBatch::default();
+        let mut heads = Heads::default();
         while let Some(row) = rows.next().await {
             let row = row.map_err(ReplayError::Read)?;
-            let (row_id, payload, record) = self.record(&row, selection)?;
+            let (row_id, payload, record) = self.record(&row, selection, &mut heads)?;
             batch.add(row_id, payload, record);
             if batch.bytes >= limits.bytes || batch.replayed.len() >= limits.records {
                 let full = std::mem::take(&mut batch).seal(self.clock().now().micros);
@@ -124,19 +129,26 @@ impl Walk {
         Ok(())
     }
 
-    fn record(&self, row: &Document, selection: &FailureSelection) -> Result<(RowId, Payload, Record), ReplayError> {
+    fn record(
+        &self,
+        row: &Document,
+        selection: &FailureSelection,
+        heads: &mut Heads,
+    ) -> Result<(RowId, Payload, Record), ReplayError> {
         let root = row.root();
         let text = |name: &'static str| root.get(name).and_then(Ref::as_str);
         let row_id = text(fields::ROW_ID).and_then(RowId::parse).ok_or(ReplayError::Row("row id"))?;
         let source = text(fields::SOURCE_ID).ok_or(ReplayError::Row("source"))?;
         let bytes = match text("payload_blob") {
             None => Bytes::copy_from_slice(text("payload").unwrap_or_default().as_bytes()),
+            Some(name) => self.blob(row_id, name)?,
+        };
+        let number = |name| root.get(name).and_then(Ref::as_i64).and_then(|n| u64::try_from(n).ok());
+        let head = match text("head_blob") {
+            None => None,
             Some(name) => {
-                // The name is a row id in a table that others can write to: it must stay within its folder.
-                let name = RowId::parse(name).ok_or(ReplayError::Row("blob"))?.to_string();
-                let path = self.blobs().join(name);
-                let failed = |source| ReplayError::Blob { id: row_id, path: path.display().to_string(), source };
-                std::fs::read(&path).map_err(failed)?.into()
+                let wanted = (name.to_owned(), number("head_start"), number("head_size"), number("head_ordinal"));
+                Some(heads.get(wanted, || self.blob(row_id, name))?)
             }
         };
         let origin = Origin {
@@ -145,13 +157,51 @@ impl Walk {
             key: format!("failure:{row_id}").into(),
             place: text("place").map(Arc::from),
         };
-        let ordinal = root.get("record_ordinal").and_then(Ref::as_i64).and_then(|n| u64::try_from(n).ok());
         let log_types = match &*selection.log_types {
             [] => selection.of_sources.get(&origin.source).cloned().unwrap_or_default(),
             chosen => chosen.to_vec(),
         };
         let payload = Payload { origin, bytes: bytes.clone(), received: self.clock().now(), log_types, head: None };
-        Ok((row_id, payload, Record::alone(ordinal.unwrap_or_default(), bytes).known_as(row_id)))
+        let record = Record::alone(number("record_ordinal").unwrap_or_default(), bytes).known_as(row_id);
+        Ok((row_id, payload, Record { head, ..record }))
+    }
+
+    /// What a failure's row has put aside.
+    fn blob(&self, row_id: RowId, name: &str) -> Result<Bytes, ReplayError> {
+        // The name is from a table that others can write to: it must stay within its folder.
+        let name = RowId::parse(name).ok_or(ReplayError::Row("blob"))?.to_string();
+        let path = self.blobs().join(name);
+        let failed = |source| ReplayError::Blob { id: row_id, path: path.display().to_string(), source };
+        Ok(std::fs::read(&path).map_err(failed)?.into())
+    }
+}
+
+/// The head that was read last: the records of a stream come one after the other, and are to share it.
+#[derive(Default)]
+struct Heads(Option<(HeadWanted, Arc<Head>)>);
+
+/// A blob, a start and a size in it, and the ordinal of the first line.
+type HeadWanted = (String, Option<u64>, Option<u64>, Option<u64>);
+
+impl Heads {
+    fn get(
+        &mut self,
+        wanted: HeadWanted,
+        blob: impl FnOnce() -> Result<Bytes, ReplayError>,
+    ) -> Result<Arc<Head>, ReplayError> {
+        if let Some((known, head)) = &self.0
+            && *known == wanted
+        {
+            return Ok(head.clone());
+        }
+        let (_, start, size, first) = wanted;
+        let blob = blob()?;
+        let start = usize::try_from(start.unwrap_or(0)).unwrap_or(usize::MAX);
+        let size = usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX);
+        let lines = start.checked_add(size).filter(|end| *end <= blob.len()).map(|end| blob.slice(start..end));
+        let head = Arc::new(Head { lines: lines.ok_or(ReplayError::Row("head"))?, first });
+        self.0 = Some((wanted, head.clone()));
+        Ok(head)
     }
 }
 

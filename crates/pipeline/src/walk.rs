@@ -207,7 +207,7 @@ impl Walk {
         summary.filtered = filtered.values().map(|count| count.records).sum();
         let settled = replay::settled(raw, &mut failures);
         let counters = counters(&rows, &failures, &filtered);
-        blob::keep(&self.blobs, &failures)?;
+        blob::keep(&self.blobs, raw.id, &mut failures)?;
         let sinks = self.sinks(&generation, rows, &found, &failures, &admitted).await?;
         let mut moves = self.lake.stage_sinks(raw.id, sinks).await?;
         if !settled.is_empty() {

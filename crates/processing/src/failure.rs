@@ -38,6 +38,8 @@ pub(crate) fn failure_of(
         size: payload.len() as u64,
         payload,
         blob: (!is_shown_whole).then(|| row_id.to_string()),
+        head: None,
+        head_place: None,
     }
 }
 
@@ -64,6 +66,10 @@ pub fn failure_table() -> (TableRef, Arc<TableSchema>) {
         column("payload_size", ColumnType::Long, "Bytes of the whole record."),
         column("payload_blob", ColumnType::String, "Name of the blob that keeps the whole record."),
         column("record_ordinal", ColumnType::Long, "Place among the records of its file or request, from 0."),
+        column("head_blob", ColumnType::String, "Name of the blob that keeps the first lines of its file or request."),
+        column("head_start", ColumnType::Long, "Where in the blob they begin."),
+        column("head_size", ColumnType::Long, "Bytes of them."),
+        column("head_ordinal", ColumnType::Long, "Place of the record that is the first of them, if it is known."),
     ];
     columns.extend(standard_columns());
     let description = "Records that became no event, and why.".to_owned();
@@ -89,6 +95,14 @@ pub fn failure_row(failure: &Failure, interner: &Interner) -> Document {
         Some(blob) => row.push_string(blob),
         None => Value::Null,
     };
+    let kept_head = failure.head.as_ref().zip(failure.head_place.as_ref());
+    let mut number = |number: Option<u64>| number.map_or(Value::Null, |number| row.push_number(number));
+    let head_numbers = [
+        number(kept_head.map(|(_, place)| place.start)),
+        number(kept_head.map(|(head, _)| head.lines.len() as u64)),
+        number(kept_head.and_then(|(head, _)| head.first)),
+    ];
+    let head_blob = kept_head.map_or(Value::Null, |(_, place)| row.push_string(&place.blob));
     let members = [
         ("reason", row.push_string(failure.reason.as_str())),
         ("id", id),
@@ -99,6 +113,10 @@ pub fn failure_row(failure: &Failure, interner: &Interner) -> Document {
         ("payload_size", row.push_number(failure.size)),
         ("payload_blob", blob),
         ("record_ordinal", row.push_number(failure.ordinal)),
+        ("head_blob", head_blob),
+        ("head_start", head_numbers[0]),
+        ("head_size", head_numbers[1]),
+        ("head_ordinal", head_numbers[2]),
     ];
     for (name, value) in members {
         if value != Value::Null {

@@ -67,6 +67,32 @@ fn failures_become_events_once_their_schema_is_there() {
     assert_eq!(cell(&data, "SELECT count(*) FROM monitor.classification_failures"), json!(1));
 }
 
+/// Lines whose columns the first lines of their file name: those are kept with the failures, for files and for parts of them.
+#[test]
+fn lines_come_back_with_the_head_of_their_file() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, schemas, config) =
+        (home.path().join("data"), home.path().join("schemas"), home.path().join("uncia.toml"));
+    std::fs::create_dir(&schemas).unwrap();
+    std::fs::write(&config, format!("[schemas]\nfolders = [{schemas:?}]\n[detections]\nbundled = false\n")).unwrap();
+    let csv = |columns: &str, from: usize| -> String {
+        (from..from + 5).fold(format!("{columns}\n"), |text, n| text + &format!("g{n},{n},\"a, b\"\n"))
+    };
+    std::fs::write(home.path().join("a.csv"), csv("gate,size,note", 0)).unwrap();
+    std::fs::write(home.path().join("b.csv"), csv("gate,weight,note", 100)).unwrap();
+    for file in ["a.csv", "b.csv"] {
+        json_of(&data, &config, &["ingest", home.path().join(file).to_str().unwrap()]);
+    }
+    // The headers are records, too, as long as nobody knows better.
+    assert_eq!(cell(&data, "SELECT count(*) FROM monitor.classification_failures"), json!(12));
+    let schema = "schema: Custom.Doors\nparser:\n  csv: {hasHeader: true}\nfields:\n  - {name: gate, type: string, required: true}\n  - {name: size, type: bigint}\n  - {name: weight, type: bigint}\n";
+    std::fs::write(schemas.join("doors.yml"), schema).unwrap();
+    let summary = json_of(&data, &config, &["failures", "replay", "--log-type", "Custom.Doors"]);
+    assert_eq!((&summary["events"], &summary["failures"]), (&json!({"Custom.Doors": 10}), &json!({})), "{summary}");
+    assert_eq!(cell(&data, "SELECT sum(size) || '/' || sum(weight) FROM logs.custom_doors"), json!("10/510"));
+    assert_eq!(cell(&data, "SELECT count(*) FROM monitor.classification_failures"), json!(0));
+}
+
 #[test]
 fn records_that_are_no_text_come_back_whole() {
     let home = tempfile::tempdir().unwrap();

@@ -58,7 +58,9 @@ fn a_rule_matches_and_alerts_once_per_dedup_string() {
     .unwrap();
     let log = home.path().join("a.ndjson");
     std::fs::write(&log, dns_lines(0..20)).unwrap();
-    let output = uncia(&data, &["ingest", "--json", "--detections", rules.to_str().unwrap(), log.to_str().unwrap()]);
+    let arguments = ["-v", "ingest", "--json", "--detections", rules.to_str().unwrap(), log.to_str().unwrap()];
+    let output = uncia(&data, &arguments);
+    assert!(stderr(&output).contains("20 pairs of event and detection: "), "{}", stderr(&output));
     let summary: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((&summary["matches"], &summary["alerts"]), (&json!(11), &json!({"HIGH": 1})));
     let alerts: serde_json::Value =

@@ -10,6 +10,7 @@ mod reload;
 mod replay;
 mod scheduled;
 mod serve;
+mod two_processes;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -26,6 +26,8 @@ type Version = (DetectionId, u64);
 struct Patient {
     recent: Vec<Instant>,
     put_aside: Option<Instant>,
+    /// Whether it was said of this spell.
+    told: bool,
 }
 
 impl Ward {
@@ -82,8 +84,16 @@ impl Quarantine {
         if patient.put_aside.is_some() || patient.recent.len() < self.terms.deaths {
             return false;
         }
-        patient.put_aside = Some(now);
+        (patient.put_aside, patient.told) = (Some(now), false);
         true
+    }
+
+    /// Whether it is put aside and nobody has been told of this spell; then it is told now.
+    pub(crate) fn tell(&self, detection: u32) -> bool {
+        let Some(version) = self.versions.get(detection as usize) else { return false };
+        let mut beds = self.ward.beds();
+        let Some(patient) = beds.get_mut(version).filter(|patient| patient.put_aside.is_some()) else { return false };
+        !std::mem::replace(&mut patient.told, true)
     }
 
     /// The detections that shall not run now, ascending.
@@ -129,9 +139,12 @@ mod tests {
         assert!(quarantine.note(0, at(701)));
         assert_eq!(quarantine.closed(at(701)), [0]);
         assert!(!quarantine.note(0, at(702)), "said once");
+        assert_eq!([quarantine.tell(0), quarantine.tell(0), quarantine.tell(1)], [true, false, false]);
         assert_eq!(quarantine.closed(at(701 + 3_599)), [0]);
         assert_eq!(quarantine.closed(at(701 + 3_600)), [0; 0], "its time is over");
         assert!(!quarantine.note(0, at(5_000)), "nothing is held against it");
+        assert!(!quarantine.note(0, at(5_001)) && quarantine.note(0, at(5_002)));
+        assert!(quarantine.tell(0), "another spell");
     }
 
     #[test]

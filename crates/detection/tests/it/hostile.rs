@@ -214,6 +214,7 @@ async fn what_keeps_killing_is_put_aside() {
     let second = engine.evaluate(numbered(5)).await;
     assert_eq!((second.matches.len(), second.stats.deaths), (5, 0));
     assert_eq!(second.errors[0].exception, "DetectionQuarantined");
+    assert_eq!(engine.evaluate(numbered(5)).await.errors, [], "it was said");
     engine.shutdown().await;
 }
 

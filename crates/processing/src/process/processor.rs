@@ -150,12 +150,14 @@ impl Processor {
             }
         };
         let Refusal { reason, message, candidates } = refusal;
+        // JSON names its own fields.
+        let head = record.head.filter(|_| !record.bytes.trim_ascii_start().starts_with(b"{"));
         let failure = failure_of(reason, message, &payload.origin, record.ordinal, parse_time, record.bytes);
         let mut failure = match record.identity {
             Some(identity) => failure.known_as(identity),
             None => failure,
         };
-        failure.candidates = candidates;
+        (failure.candidates, failure.head) = (candidates, head);
         out.failures.push(failure);
     }
 }
