@@ -109,6 +109,9 @@ pub enum LakeError {
     /// The statement is wrong; the text says where and what would be right.
     #[error("{0}")]
     Sql(String),
+    /// The statement names a table that is not there, or not yet: tables come with their first row.
+    #[error("{message}")]
+    NoTable { table: TableRef, message: String },
     /// A row or schema does not fit its table.
     #[error("table {table}: {message}")]
     Table { table: String, message: String },

@@ -292,6 +292,13 @@ impl Walk {
     }
 
     /// The rows of all tables that the batch touches.
+    /// Whether a table is that of a log type with a schema, whose events may still come.
+    #[must_use]
+    pub fn is_known(&self, table: &TableRef) -> bool {
+        let in_force = self.schemas.in_force();
+        in_force.schemas.iter().any(|schema| schema.log_type().table_name() == *table.name)
+    }
+
     async fn sinks(
         &self,
         generation: &Generation,

@@ -30,7 +30,11 @@ fn content(folder: &Path) {
             "broken.yml",
             format!("AnalysisType: scheduled_query\nQueryName: Broken\nEnabled: true\n{SCHEDULE}\nQuery: SELECT x FROM logs.nowhere\n"),
         ),
-        ("often.yml", "AnalysisType: scheduled_rule\nRuleID: Test.Often\nEnabled: true\nSeverity: Medium\nFilename: often.py\nScheduledQueries: [Lookups, Broken]\n".to_owned()),
+        (
+            "quiet.yml",
+            format!("AnalysisType: scheduled_query\nQueryName: Quiet\nEnabled: true\n{SCHEDULE}\nQuery: SELECT id_orig_h FROM logs.zeek_ssh\n"),
+        ),
+        ("often.yml", "AnalysisType: scheduled_rule\nRuleID: Test.Often\nEnabled: true\nSeverity: Medium\nFilename: often.py\nScheduledQueries: [Lookups, Broken, Quiet]\n".to_owned()),
         ("often.py", "def rule(event):\n    return event['n'] >= 1 and event['NAME'].endswith('7.example')\n\n\ndef title(event):\n    return event['name']\n".to_owned()),
     ];
     for (name, text) in files {
@@ -72,6 +76,10 @@ fn once_for_each_instant() {
     assert!(run("Lookups", "2018-03-24T18:00:30Z").1.contains("before"));
     assert_eq!(cell(&data, "SELECT count(*) FROM rule_matches.uncia_scheduledquery"), json!(3));
 
+    // A log type that is known has no table before its first event, which is no fault.
+    let (row, said, code) = run("Quiet", "2018-03-24T18:00:00Z");
+    assert_eq!((&row["rows"], &row["problem"], code), (&json!(0), &json!(null), Some(0)), "{said}");
+
     // A statement that cannot be run is an error of its rule.
     let (row, _, code) = run("Broken", "2018-03-24T18:00:00Z");
     assert_eq!(code, Some(1));
@@ -79,7 +87,7 @@ fn once_for_each_instant() {
     assert_eq!(cell(&data, "SELECT p_rule_id FROM rule_errors.uncia_scheduledquery"), json!("Test.Often"));
     let (_, said, code) = run("Nothing", "2018-03-24T18:00:00Z");
     assert_eq!(code, Some(2));
-    assert!(said.contains("these do: Broken, Lookups, Test.Both"), "{said}");
+    assert!(said.contains("these do: Broken, Lookups, Quiet, Test.Both"), "{said}");
     let kinds = stdout(&uncia(&data, &["alerts", "list", "--json"]));
     for kind in ["CORRELATION_RULE", "SCHEDULED_RULE", "SCHEDULED_RULE_ERROR"] {
         assert!(kinds.contains(&format!("\"{kind}\"")), "{kinds}");

@@ -38,21 +38,35 @@ pub(crate) fn database(qualifier: &str) -> Option<&'static str> {
     if plain == "views" { Some("views") } else { Database::parse(plain).map(Database::as_str) }
 }
 
+/// A name that means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unresolved {
+    pub(crate) message: String,
+    /// The table that it would be, if it were there.
+    pub(crate) table: Option<TableRef>,
+}
+
+impl From<String> for Unresolved {
+    fn from(message: String) -> Self {
+        Self { message, table: None }
+    }
+}
+
 /// Finds the relation that `parts` name, or says what is wrong.
-pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation, String> {
+pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation, Unresolved> {
     let written = parts.join(".");
     let parts: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
     let parts = account_usage(&parts).unwrap_or(parts);
     let (qualifier, name) = match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [name] | ["public", name] => (None, name.to_owned()),
         [qualifier, name] | [qualifier, "public" | "", name] => (Some(qualifier.to_owned()), name.to_owned()),
-        _ => return Err(format!("{written} is no table name; write database.table")),
+        _ => return Err(format!("{written} is no table name; write database.table").into()),
     };
     let database = match &qualifier {
         None => None,
         Some(qualifier) => match database(qualifier) {
             Some(database) => Some(database),
-            None => return Err(unknown_database(qualifier)),
+            None => return Err(unknown_database(qualifier).into()),
         },
     };
     let view = || views().into_iter().find(|view| view.name == name).map(Relation::View);
@@ -65,7 +79,11 @@ pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation,
         Some("views") => view(),
         Some(database) => Database::parse(database).and_then(table),
     };
-    found.ok_or_else(|| unknown_table(&written, &name, tables))
+    found.ok_or_else(|| {
+        let wanted = database.map_or(Some(Database::Logs), Database::parse);
+        let table = wanted.map(|wanted| TableRef::new(wanted, &name));
+        Unresolved { message: unknown_table(&written, &name, tables), table }
+    })
 }
 
 /// Snowflake's own views, `snowflake.account_usage.login_history`, are the log types that Snowflake's sources bring.
@@ -175,7 +193,7 @@ mod tests {
         match resolve(&parts, &tables()) {
             Ok(Relation::Table(table)) => table.to_string(),
             Ok(Relation::View(view)) => format!("view {}", view.name),
-            Err(message) => message,
+            Err(missing) => missing.message,
         }
     }
 

@@ -123,8 +123,8 @@ impl QueryEngine {
         let mut tables: HashMap<Vec<String>, (String, String)> = HashMap::new();
         let mut relations: BTreeMap<(String, String), Relation> = BTreeMap::new();
         for mention in rewrite::mentions(statement) {
-            let relation = names::resolve(&mention.parts, &names)
-                .map_err(|message| LakeError::Sql(located(&message, &mention.place)))?;
+            let relation =
+                names::resolve(&mention.parts, &names).map_err(|missing| unresolved(missing, &mention.place))?;
             let key = match &relation {
                 Relation::Table(table) => (table.database.as_str().to_owned(), table.name.to_lowercase()),
                 Relation::View(view) => ("views".to_owned(), view.name.clone()),
@@ -237,7 +237,7 @@ impl QueryEngine {
     async fn describe(&self, table: &ObjectName) -> Result<QueryOutput, LakeError> {
         let committed = self.committed().await?;
         let names: Vec<TableRef> = committed.keys().cloned().collect();
-        let rows = match names::resolve(&rewrite::folded(table), &names).map_err(LakeError::Sql)? {
+        let rows = match names::resolve(&rewrite::folded(table), &names).map_err(|missing| unresolved(missing, ""))? {
             Relation::Table(table) => {
                 let snapshot = self.load(&committed, &table).await?;
                 let arrow = table_schema(&snapshot.schema);
@@ -336,6 +336,14 @@ fn function_names(state: &SessionState) -> HashSet<String> {
     let windows = state.window_functions().keys();
     let planned = ["unnest", "exists", "grouping", "current_timestamp"].into_iter().map(str::to_owned);
     scalars.chain(aggregates).chain(windows).cloned().chain(planned).collect()
+}
+
+fn unresolved(missing: names::Unresolved, place: &str) -> LakeError {
+    let message = located(&missing.message, place);
+    match missing.table {
+        Some(table) => LakeError::NoTable { table, message },
+        None => LakeError::Sql(message),
+    }
 }
 
 fn located(message: &str, place: &str) -> String {

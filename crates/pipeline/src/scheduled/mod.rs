@@ -164,8 +164,13 @@ impl Scheduler {
         });
         let found = match evaluated {
             Ok(found) => found,
+            // A log type that is known has no table before its first event: there is nothing to judge.
+            Err(LakeError::NoTable { table, .. }) if self.walk.is_known(&table) => {
+                tracing::debug!(detection.id = job.name, "nothing to judge: there are no events in {table} yet");
+                query::nothing()
+            }
             // The statement is at fault: the same again would fail again.
-            Err(LakeError::Sql(problem)) => {
+            Err(LakeError::Sql(problem) | LakeError::NoTable { message: problem, .. }) => {
                 tracing::error!(detection.id = job.name, "cannot be evaluated: {problem}");
                 let detections = match &job.work {
                     Work::Correlation(_) => vec![DetectionId::from(job.name.as_str())],

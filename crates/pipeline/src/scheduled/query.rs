@@ -71,6 +71,11 @@ pub(super) fn failed(
     (group, FoundTable::ScheduledQuery)
 }
 
+/// What is told when there are no rows.
+pub(super) fn nothing() -> (JudgedEvents, FoundTable) {
+    (empty(), FoundTable::ScheduledQuery)
+}
+
 fn empty() -> JudgedEvents {
     let log_type = LogType::from(LOG_TYPE);
     JudgedEvents { log_type, events: Vec::new(), matches: Vec::new(), errors: Vec::new() }
