@@ -17,6 +17,7 @@ use crate::jobs::ExecutedStatement;
 use crate::results::Column;
 use crate::script::token::split;
 use crate::serve::serve;
+use crate::simulation::{Happened, Oracle, Simulation, Telling, Told};
 use crate::views::store::RowId;
 
 /// A running account. It ends when it is dropped.
@@ -136,6 +137,17 @@ impl Double {
     /// Takes all rows of a view away, but those that follow from the account.
     pub fn clear(&self, view: &str) {
         self.core.views_mut().clear(view);
+    }
+
+    /// Fills five views with a made-up past; gives the truth about it.
+    pub fn simulate(&self, plan: &Simulation) -> Oracle {
+        let happened = Arc::new(Happened::new(plan));
+        let mut views = self.core.views_mut();
+        for view in Telling::ALL {
+            let told = Told { happened: Arc::clone(&happened), view };
+            views.add_made(view.view(), Arc::new(told)).expect("the simulated views are in the catalog");
+        }
+        Oracle::new(happened)
     }
 
     /// Makes a view with columns of its own in a database of the account, which is made if need be.

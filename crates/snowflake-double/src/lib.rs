@@ -26,6 +26,7 @@ mod jobs;
 mod results;
 mod script;
 mod serve;
+mod simulation;
 mod sql;
 mod views;
 
@@ -35,4 +36,5 @@ pub use failure::SqlFailure;
 pub use faults::{Fault, FaultRates};
 pub use jobs::ExecutedStatement;
 pub use results::{Column, Kind};
+pub use simulation::{Oracle, Simulation, TrueEvent};
 pub use views::store::RowId;

@@ -15,7 +15,7 @@ use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as EngineStatement;
 use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, Query, SelectItem, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+    Ident, LimitClause, ObjectName, Query, SelectItem, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::fold::{self, Bound};
@@ -107,11 +107,12 @@ impl Engine {
         let mut found = bounds::find(&statement, context.now, &cursor_of);
         rewrite::rewrite(&mut statement, context)?;
 
+        let nothing_wanted = wants_no_rows(&statement);
         let catalogs = MemoryCatalogProviderList::new();
         let mut views = BTreeMap::new();
         let mut by_name: BTreeMap<[String; 3], (Resolved, Bounds)> = BTreeMap::new();
         for (written, relation) in &resolved {
-            let bounds = found.remove(written).unwrap_or(Bounds::ALL);
+            let bounds = if nothing_wanted { Bounds::NONE } else { found.remove(written).unwrap_or(Bounds::ALL) };
             let entry = by_name.entry(relation.parts.clone()).or_insert_with(|| (relation.clone(), bounds));
             entry.1 = Bounds { from: entry.1.from.min(bounds.from), to: entry.1.to.max(bounds.to) };
         }
@@ -145,6 +146,15 @@ impl Engine {
         let batches = collect(plan, state.task_ctx()).await.map_err(|error| fault(&error))?;
         let result = encode::result(columns, &batches, rows_per_partition)?;
         Ok(Answer { result, views })
+    }
+}
+
+/// `LIMIT 0` asks for the columns alone.
+fn wants_no_rows(statement: &Statement) -> bool {
+    let Statement::Query(query) = statement else { return false };
+    match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: Some(limit), .. }) => limit.to_string() == "0",
+        _ => false,
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) const ALL: Self = Self { from: i64::MIN, to: i64::MAX };
+    pub(crate) const NONE: Self = Self { from: i64::MAX, to: i64::MIN };
 }
 
 /// Rows that are made when they are looked at.

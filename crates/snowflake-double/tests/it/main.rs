@@ -1,6 +1,8 @@
 //! The double over HTTP: what it lets in, what it refuses, and with which answer.
 
 mod client;
+mod results;
 mod scripts;
 mod sign_in;
+mod simulation;
 mod statements;
