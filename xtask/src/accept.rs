@@ -28,6 +28,7 @@ const PROOFS: &[Proof] = &[
     ("differential", differential),
     ("power-loss", power_loss),
     ("bad-input", bad_input),
+    ("snowflake-clients", snowflake_clients),
     ("discovery", discovery),
     ("reload", reload),
     ("live", live),
@@ -111,6 +112,15 @@ fn power_loss(_: &Ground) -> Result<()> {
 
 fn bad_input(ground: &Ground) -> Result<()> {
     script(ground, "accept_bad_input.py", &[])
+}
+
+/// The official Python connector and command line of Snowflake, let in and refused by our double where they should be.
+fn snowflake_clients(_: &Ground) -> Result<()> {
+    let python = python::environment("snowflake", "xtask/python/requirements-snowflake.txt")?;
+    // The whole workspace, as its tests are built: a package alone would build the SQL engine with other features.
+    let mut command = cargo(["nextest", "run", "--locked", "--workspace", "--no-capture"]);
+    command.args(["-E", "package(uncia-snowflake-double) and test(official)"]);
+    run(command.env("UNCIA_SNOWFLAKE_PYTHON", python))
 }
 
 /// New fields appear while events flow in and queries run.

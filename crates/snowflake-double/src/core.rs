@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use crate::account::objects::ViewSource;
 use crate::account::state::{Account, Names};
+use crate::api::connector::Sessions;
+use crate::auth::oauth::Handed;
 use crate::auth::{Principal, Refusal};
 use crate::config::{DoubleConfig, Edition};
 use crate::failure::SqlFailure;
@@ -30,6 +32,8 @@ pub(crate) struct Core {
     views: RwLock<Store>,
     pub(crate) jobs: Mutex<Jobs>,
     pub(crate) faults: Mutex<Faults>,
+    pub(crate) oauth: Mutex<Handed>,
+    pub(crate) sessions: Mutex<Sessions>,
     engine: Engine,
     failures: Mutex<Vec<(String, String)>>,
     workload: Mutex<BTreeMap<String, String>>,
@@ -55,6 +59,8 @@ impl Core {
             views: RwLock::new(Store::default()),
             jobs: Mutex::new(Jobs::default()),
             faults: Mutex::new(Faults::default()),
+            oauth: Mutex::new(Handed::default()),
+            sessions: Mutex::new(Sessions::default()),
             engine: Engine::new(),
             failures: Mutex::new(Vec::new()),
             workload: Mutex::new(BTreeMap::new()),
@@ -104,8 +110,9 @@ impl Core {
         Some(Principal { user, bound_role: None, blocked_roles: Vec::new() })
     }
 
-    pub(crate) fn oauth_token(&self, _bearer: &str, _now: i64) -> Result<Principal, Refusal> {
-        Err(Refusal::new(401, "390303", "Invalid OAuth access token. "))
+    /// Whom an OAuth access token lets in; the account is passed in by who has locked it.
+    pub(crate) fn oauth_token(&self, account: &Account, bearer: &str, now: i64) -> Result<Principal, Refusal> {
+        lock(&self.oauth).principal(account, bearer, now)
     }
 
     /// The session a request begins with: what it names, else what the user has by default. Names are compared as they

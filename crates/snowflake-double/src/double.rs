@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::account::objects::ViewSource;
 use crate::api::router::router;
+use crate::auth::oauth::Consent;
 use crate::config::DoubleConfig;
 use crate::core::{Core, lock};
 use crate::failure::SqlFailure;
@@ -157,6 +158,30 @@ impl Double {
         let schema_held = database_held.schemas.entry(schema.to_owned()).or_default();
         schema_held.insert(name.to_owned(), ViewSource::Stored);
         self.core.views_mut().define(&format!("{database}.{schema}.{name}"), columns, cursor);
+    }
+
+    /// Who sits in front of the browser when a client sends it to the authorisation page.
+    pub fn set_consent(&self, consent: Consent) {
+        lock(&self.core.oauth).consent = consent;
+    }
+
+    /// Ends what this user consented to: refresh tokens and access tokens are good no more.
+    pub fn revoke_consent(&self, user: &str) {
+        lock(&self.core.oauth).revoke(user);
+    }
+
+    /// Lets all OAuth access tokens end now.
+    pub fn expire_access_tokens(&self) {
+        let now = self.core.now();
+        lock(&self.core.oauth).expire_access(now);
+    }
+
+    /// Id and secret of an OAuth integration, as `SYSTEM$SHOW_OAUTH_CLIENT_SECRETS` tells an administrator.
+    #[must_use]
+    pub fn oauth_client(&self, integration: &str) -> Option<(String, String)> {
+        let account = self.core.account();
+        let integration = account.integrations.get(integration)?;
+        Some((integration.client_id.clone(), integration.client_secret.clone()))
     }
 
     /// Lets a workload identity token (`WIF.…`) in as this user.

@@ -30,6 +30,7 @@ mod simulation;
 mod sql;
 mod views;
 
+pub use auth::oauth::Consent;
 pub use config::{DoubleConfig, Edition};
 pub use double::{Counts, Double, RowError, ScriptError};
 pub use failure::SqlFailure;

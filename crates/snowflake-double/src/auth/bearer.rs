@@ -28,13 +28,19 @@ pub(crate) fn authenticate(core: &Core, headers: &HeaderMap, address: IpAddr) ->
             _ => invalid(),
         });
     }
+    sign_in(core, kind, bearer, address)
+}
+
+/// Lets in who brings a token of this kind.
+pub(crate) fn sign_in(core: &Core, kind: &str, bearer: &str, address: IpAddr) -> Result<Principal, Refusal> {
+    let invalid = || Refusal::new(401, "390303", "Invalid OAuth access token. ");
     let account = core.account();
     let now = core.now();
     let principal = match kind {
         "KEYPAIR_JWT" => jwt::verify(&account, bearer, now).map_err(|reason| jwt_refusal(core, &reason))?,
         "PROGRAMMATIC_ACCESS_TOKEN" => access_token(core, &account, bearer, now)?,
         "WORKLOAD_IDENTITY_FEDERATION" => core.workload_user(bearer).ok_or_else(invalid)?,
-        _ => core.oauth_token(bearer, now)?,
+        _ => core.oauth_token(&account, bearer, now)?,
     };
     let user = account.user(&principal.user).map_err(|_| invalid())?;
     if user.disabled() {

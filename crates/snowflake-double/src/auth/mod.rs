@@ -3,6 +3,7 @@
 pub(crate) mod bearer;
 pub(crate) mod integration;
 pub(crate) mod jwt;
+pub(crate) mod oauth;
 
 use rand::Rng as _;
 use rand::distr::Alphanumeric;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::{digest, rand, signature};
@@ -30,6 +30,14 @@ impl Key {
         let public = STANDARD.encode(der.as_ref());
         let fingerprint = format!("SHA256:{}", STANDARD.encode(digest::digest(&digest::SHA256, der.as_ref()).as_ref()));
         Self { pair, public, fingerprint }
+    }
+
+    /// The private half, as clients read it from a file.
+    pub(crate) fn pem(&self) -> String {
+        let der: Pkcs8V1Der<'_> = self.pair.as_der().unwrap();
+        let text = STANDARD.encode(der.as_ref());
+        let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
     }
 
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
