@@ -128,17 +128,24 @@ pub fn yield_to_others() -> io::Result<()> {
     Ok(())
 }
 
-/// The least share of the processor, and no haste: for one thread by its number, or the calling one.
+/// What others leave of the processor and the disk: for one thread by its number, or the calling one. Being nice alone would
+/// do for the share, but not for delay: a processor that only such threads use counts as free for whoever wakes up.
 #[expect(unsafe_code, reason = "system calls")]
 fn give_way(thread: libc::pid_t) -> io::Result<()> {
     let none = libc::sched_param { sched_priority: 0 };
     // SAFETY: plain numbers, and a structure that outlives the call.
     let done = unsafe {
-        libc::sched_setscheduler(thread, libc::SCHED_BATCH, &raw const none) == 0
+        // Not every system has priorities for disks.
+        libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, thread, IOPRIO_IDLE);
+        libc::sched_setscheduler(thread, libc::SCHED_IDLE, &raw const none) == 0
             && libc::setpriority(libc::PRIO_PROCESS, thread as libc::id_t, 19) == 0
     };
     if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+const IOPRIO_WHO_PROCESS: i32 = 1;
+/// The class that is served when nobody else asks.
+const IOPRIO_IDLE: i32 = 3 << 13;
 
 /// Runs in the child: dies with its parent, gains no privileges, inherits two descriptors, and stays within its limits.
 #[expect(unsafe_code, reason = "system calls between fork and exec")]
