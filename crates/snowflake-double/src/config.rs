@@ -25,6 +25,8 @@ pub struct DoubleConfig {
     pub clock: Arc<dyn Clock>,
     /// Rows in a partition of a result.
     pub rows_per_partition: usize,
+    /// How long statements that read views keep their warehouse busy, for the credits.
+    pub statement_time: Duration,
     /// A statement that takes longer is answered 202. Statements take no time unless they are told to.
     pub sync_limit: Duration,
     /// How long results can be fetched.
@@ -43,6 +45,7 @@ impl Default for DoubleConfig {
             edition: Edition::Enterprise,
             clock: Arc::new(SystemClock),
             rows_per_partition: 10_000,
+            statement_time: Duration::from_secs(2),
             sync_limit: Duration::from_secs(45),
             retention: Duration::from_secs(24 * 3600),
             result_bytes: 256 << 20,

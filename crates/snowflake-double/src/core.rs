@@ -13,6 +13,7 @@ use crate::api::connector::Sessions;
 use crate::auth::oauth::Handed;
 use crate::auth::{Principal, Refusal};
 use crate::config::{DoubleConfig, Edition};
+use crate::credits::Meter;
 use crate::failure::SqlFailure;
 use crate::faults::Faults;
 use crate::jobs::Jobs;
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) oauth: Mutex<Handed>,
     pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) meter: Mutex<Meter>,
     engine: Engine,
     failures: Mutex<Vec<(String, String)>>,
     workload: Mutex<BTreeMap<String, String>>,
@@ -61,6 +63,7 @@ impl Core {
             faults: Mutex::new(Faults::default()),
             oauth: Mutex::new(Handed::default()),
             sessions: Mutex::new(Sessions::default()),
+            meter: Mutex::new(Meter::default()),
             engine: Engine::new(),
             failures: Mutex::new(Vec::new()),
             workload: Mutex::new(BTreeMap::new()),
@@ -189,10 +192,32 @@ impl Core {
         let context = self.context(session, now);
         let seen = Seen { core: self, session, now };
         let prepared = self.engine.prepare(sql, bindings, &context, &seen)?;
-        if prepared.reads_views() && session.warehouse.is_none() {
-            return Err(SqlFailure::no_warehouse());
+        if prepared.reads_views() {
+            self.wake(session, now)?;
         }
         Ok(prepared)
+    }
+}
+
+impl Core {
+    /// Reading a view takes a warehouse, which wakes unless it was told to sleep until somebody resumes it.
+    fn wake(&self, session: &Session, now: i64) -> Result<(), SqlFailure> {
+        let name = session.warehouse.as_ref().ok_or_else(SqlFailure::no_warehouse)?;
+        let account = self.account();
+        let warehouse = account.warehouses.get(name).ok_or_else(SqlFailure::no_warehouse)?;
+        if warehouse.suspended && !warehouse.auto_resume() {
+            return Err(SqlFailure::no_warehouse());
+        }
+        let takes = i64::try_from(self.config.statement_time.as_micros()).unwrap_or(i64::MAX);
+        lock(&self.meter).use_warehouse(name, warehouse.auto_suspend_seconds(), now, takes);
+        Ok(())
+    }
+
+    /// Notes that the user got in.
+    pub(crate) fn note_sign_in(&self, user: &str, now: i64) {
+        if let Some(user) = self.account_mut().users.get_mut(user) {
+            user.last_login = Some(now);
+        }
     }
 }
 
@@ -248,6 +273,11 @@ impl Relations for Seen<'_> {
     fn scan(&self, relation: &Resolved, bounds: Bounds, columns: &[Column]) -> RecordBatch {
         let account = self.core.account();
         let views = self.core.views();
+        if relation.rows == "WAREHOUSE_METERING_HISTORY" {
+            let mut rows = lock(&self.core.meter).hours(&account, self.now);
+            rows.extend(views.seen(&relation.rows, self.now));
+            return store::of_rows(&rows, columns);
+        }
         if let Some(rows) = derived::rows(&account, &relation.rows, &views.seen(&relation.rows, self.now)) {
             return store::of_rows(&rows, columns);
         }

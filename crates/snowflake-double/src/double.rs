@@ -12,6 +12,7 @@ use crate::api::router::router;
 use crate::auth::oauth::Consent;
 use crate::config::DoubleConfig;
 use crate::core::{Core, lock};
+use crate::credits::Credits;
 use crate::failure::SqlFailure;
 use crate::faults::{Fault, FaultRates};
 use crate::jobs::ExecutedStatement;
@@ -230,6 +231,13 @@ impl Double {
     #[must_use]
     pub fn statements(&self) -> Vec<ExecutedStatement> {
         lock(&self.core.jobs).log.iter().cloned().collect()
+    }
+
+    /// What a warehouse cost until now.
+    #[must_use]
+    pub fn credits(&self, warehouse: &str) -> Credits {
+        let account = self.core.account();
+        lock(&self.core.meter).credits(&account, warehouse, self.core.now())
     }
 
     /// Counts of everything that was executed.

@@ -12,13 +12,12 @@
 //!                        └──▶ core ──▶ sql ──▶ views
 //! ```
 
-#![expect(dead_code, reason = "credits, OAuth and generated rows come next")]
-
 mod account;
 mod api;
 mod auth;
 mod config;
 mod core;
+mod credits;
 mod double;
 mod failure;
 mod faults;
@@ -32,6 +31,7 @@ mod views;
 
 pub use auth::oauth::Consent;
 pub use config::{DoubleConfig, Edition};
+pub use credits::Credits;
 pub use double::{Counts, Double, RowError, ScriptError};
 pub use failure::SqlFailure;
 pub use faults::{Fault, FaultRates};

@@ -18,9 +18,8 @@ pub(crate) struct Role {
 pub(crate) struct Warehouse {
     pub(crate) name: String,
     pub(crate) properties: BTreeMap<String, String>,
-    pub(crate) created: i64,
     pub(crate) owner: String,
-    /// When it last began to run, and when its last statement ended: for the credits.
+    /// Told to sleep; it wakes by itself unless AUTO_RESUME is off.
     pub(crate) suspended: bool,
 }
 
@@ -71,7 +70,6 @@ pub(crate) enum ViewSource {
 pub(crate) struct Integration {
     pub(crate) name: String,
     pub(crate) properties: BTreeMap<String, String>,
-    pub(crate) created: i64,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
 }

@@ -158,8 +158,7 @@ fn session_token(headers: &HeaderMap) -> Option<String> {
 fn open(core: &Core, headers: &HeaderMap) -> Result<(String, Open), (&'static str, &'static str)> {
     let token = session_token(headers)
         .ok_or(("390104", "Session no longer exists. New login required to access the service."))?;
-    let sessions = lock(&core.sessions);
-    let open = sessions.open.get(&token).cloned();
+    let open = lock(&core.sessions).open.get(&token).cloned();
     let open = open.ok_or(("390104", "Session no longer exists. New login required to access the service."))?;
     if open.expires <= core.now() {
         return Err(("390112", "Session token has expired. The session must be renewed."));

@@ -19,7 +19,10 @@ const FORM_LIMIT: usize = 64 << 10;
 
 pub(crate) async fn authorize(State(core): State<Arc<Core>>, request: Request) -> Response {
     let asked = query_pairs(request.uri().query());
-    let page = lock(&core.oauth).authorize(&core.account(), &asked, core.now());
+    // The account is locked before what was handed out, here as everywhere.
+    let account = core.account();
+    let page = lock(&core.oauth).authorize(&account, &asked, core.now());
+    drop(account);
     match page {
         Page::Wrong(why) => html(StatusCode::BAD_REQUEST, &why),
         Page::Show => html(StatusCode::OK, "Sign in to allow access."),
@@ -61,7 +64,9 @@ pub(crate) async fn token(State(core): State<Arc<Core>>, request: Request) -> Re
         Some((client, secret)) => (client, Some(secret)),
         None => (form.get("client_id").cloned().unwrap_or_default(), form.get("client_secret").cloned()),
     };
-    let given = lock(&core.oauth).exchange(&core.account(), (&client, secret.as_deref()), &form, core.now());
+    let account = core.account();
+    let given = lock(&core.oauth).exchange(&account, (&client, secret.as_deref()), &form, core.now());
+    drop(account);
     let given = match given {
         Ok(given) => given,
         Err(fault) => return error(&fault),

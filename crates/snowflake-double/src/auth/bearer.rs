@@ -52,6 +52,8 @@ pub(crate) fn sign_in(core: &Core, kind: &str, bearer: &str, address: IpAddr) ->
         );
         return Err(Refusal::new(401, "390422", message));
     }
+    drop(account);
+    core.note_sign_in(&principal.user, now);
     Ok(principal)
 }
 

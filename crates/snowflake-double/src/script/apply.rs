@@ -236,9 +236,9 @@ impl Act<'_> {
             let mut properties = texts(properties);
             let suspended =
                 properties.remove("INITIALLY_SUSPENDED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-            let (owner, created) = (self.session.role.clone(), self.now);
+            let owner = self.session.role.clone();
             let owned = owned_by(&owner, "WAREHOUSE", name, self.now);
-            let warehouse = Warehouse { name: name.to_owned(), properties, created, owner, suspended };
+            let warehouse = Warehouse { name: name.to_owned(), properties, owner, suspended };
             self.account.warehouses.insert(name.to_owned(), warehouse);
             self.account.grants.add(owned);
         }
@@ -258,9 +258,8 @@ impl Act<'_> {
             // Both hold characters that a form or a Basic header must encode, as real ones do.
             let client_id = format!("{}+/{id}=", crate::auth::random_text(18));
             let client_secret = format!("{}+/{id}=", crate::auth::random_text(30));
-            let created = self.now;
             let properties = texts(properties);
-            let integration = Integration { name: name.to_owned(), properties, created, client_id, client_secret };
+            let integration = Integration { name: name.to_owned(), properties, client_id, client_secret };
             self.account.integrations.insert(name.to_owned(), integration);
         }
         Ok(ResultSet::status(format!("Integration {name} successfully created.")))

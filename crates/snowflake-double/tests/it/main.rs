@@ -1,6 +1,7 @@
 //! The double over HTTP: what it lets in, what it refuses, and with which answer.
 
 mod client;
+mod costs;
 mod faults;
 mod oauth;
 mod official;
