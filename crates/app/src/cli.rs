@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// Snowflake accounts: pull their audit views, and see how that goes.
     #[command(subcommand)]
     Snowflake(Snowflake),
+    /// Secrets that Uncia keeps itself, sealed in its data directory.
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Triage alerts.
     #[command(subcommand)]
     Alerts(Alerts),
@@ -219,6 +222,113 @@ pub(crate) enum Snowflake {
     },
     /// How far each view is read, how late its rows came, and what is wrong.
     Status,
+    /// Print the script with which an ACCOUNTADMIN lets a source in. It can be run any number of times.
+    #[command(
+        after_help = "Example:\n  uncia snowflake key prod\n  uncia snowflake setup-sql prod --create-warehouse | snow sql --stdin"
+    )]
+    SetupSql(SnowflakeSetup),
+    /// Print the script that takes away what setup-sql gave.
+    UndoSql(SnowflakeSetup),
+    /// Try everything that pulls need, and say what is missing and how to get it.
+    Check {
+        /// Only this source.
+        #[arg(value_name = "SOURCE")]
+        source: Option<String>,
+    },
+    /// Make or take in the key pair with which a source signs in, and show its public part. The private part stays sealed.
+    Key {
+        /// The source; can be left out if there is one only.
+        #[arg(value_name = "SOURCE")]
+        source: Option<String>,
+        #[command(flatten)]
+        key: NewKey,
+    },
+    /// Replace a source's key pair while it goes on pulling: stage, set the public part over there, save.
+    #[command(
+        after_help = "Steps:\n  uncia snowflake rotate prod             stages a new key and prints the SQL for it\n  \
+                      uncia snowflake rotate prod --save      tries the new key alone, and swaps if it signs in\n  \
+                      uncia snowflake rotate prod --clean-up  an hour later: prints the SQL that removes the former key"
+    )]
+    Rotate(SnowflakeRotate),
+    /// Ask a person for their consent to a source that signs in by OAuth. `uncia serve` must run to take their answer.
+    #[command(visible_alias = "authorize")]
+    Authorise {
+        /// The source; can be left out if there is one only.
+        #[arg(value_name = "SOURCE")]
+        source: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct SnowflakeSetup {
+    /// The source; can be left out if there is one only.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Terraform (provider snowflakedb/snowflake) in place of SQL.
+    #[arg(long)]
+    pub(crate) terraform: bool,
+    /// Also make the warehouse, the smallest there is, which sleeps after a minute.
+    #[arg(long)]
+    pub(crate) create_warehouse: bool,
+    /// Grant all of the SNOWFLAKE database in place of the few database roles that the views need.
+    #[arg(long)]
+    pub(crate) imported_privileges: bool,
+    /// Let the user in from this address or range only; can be given several times.
+    #[arg(long = "address", value_name = "IPV4[/BITS]")]
+    pub(crate) addresses: Vec<String>,
+    /// Name of the security integration of a source that signs in by OAuth.
+    #[arg(long, default_value = "UNCIA", value_name = "NAME")]
+    pub(crate) integration: String,
+}
+
+#[derive(Args)]
+pub(crate) struct NewKey {
+    /// Take this key in place of a new one: a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Passphrase of that file, as file:<path> or env:<name>.
+    #[arg(long, value_name = "REFERENCE", requires = "from")]
+    pub(crate) passphrase: Option<String>,
+    /// Size of a new key: 2048 or 4096.
+    #[arg(long, default_value = "2048", value_parser = ["2048", "4096"])]
+    pub(crate) bits: String,
+}
+
+#[derive(Args)]
+pub(crate) struct SnowflakeRotate {
+    /// The source; can be left out if there is one only.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Try the staged key alone, and use it from now on if it signs in.
+    #[arg(long, group = "step")]
+    pub(crate) save: bool,
+    /// Give the staged key up.
+    #[arg(long, group = "step")]
+    pub(crate) cancel: bool,
+    /// Go back to the former key; possible for a day.
+    #[arg(long, group = "step")]
+    pub(crate) roll_back: bool,
+    /// Forget the former key, and print the SQL that removes it over there. An hour after the swap at the earliest.
+    #[arg(long, group = "step")]
+    pub(crate) clean_up: bool,
+    /// Only say where the keys stand.
+    #[arg(long, group = "step")]
+    pub(crate) show: bool,
+    /// Use a named key pair in place of RSA_PUBLIC_KEY and RSA_PUBLIC_KEY_2.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) named: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: NewKey,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Secrets {
+    /// Names of the sealed secrets, and when they changed.
+    List,
+    /// What happened to credentials: who did what, when.
+    Log,
+    /// Replace the key-encryption key: every secret is wrapped anew.
+    RotateKey,
 }
 
 /// Which failures are meant; all of them if nothing is said.

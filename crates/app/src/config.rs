@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use uncia_alerting::DestinationConfig;
+use uncia_model::Secret;
 use uncia_sources::{HttpSourceConfig, SnowflakeSourceConfig, WatchSourceConfig};
 
 use crate::exit::ExitError;
@@ -21,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) detections: Detections,
     pub(crate) http: Http,
     pub(crate) sources: Sources,
+    pub(crate) secrets: Secrets,
     pub(crate) destinations: Vec<DestinationConfig>,
 }
 
@@ -118,6 +120,17 @@ impl Default for Http {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8640".to_owned() }
     }
+}
+
+/// How secrets that Uncia keeps itself are sealed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Secrets {
+    /// The key-encryption key: 32 bytes in base64 or hex, as `file:` or `env:` [default: keys/secrets.key in the data
+    /// directory, made on first use].
+    pub(crate) key: Option<Secret>,
+    /// The key that `uncia secrets rotate-key` replaces it with.
+    pub(crate) next_key: Option<Secret>,
 }
 
 /// Configured sources.

@@ -10,11 +10,13 @@ mod content;
 mod data_dir;
 mod demo;
 mod exit;
+mod oauth;
 mod output;
 mod product;
 mod reload;
 mod snowflake;
 mod standing;
+mod vault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -138,6 +140,10 @@ async fn run(cli: Cli) -> Result<Exit> {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::snowflake_pull::status(product.store(), format).await
         }
+        Command::Snowflake(command) => {
+            commands::snowflake_setup::run(config?, &data_dir(global)?, command, format).await
+        }
+        Command::Secrets(command) => commands::secrets::run(&config?, &data_dir(global)?, command, format).await,
         Command::Failures(Failures::List(selection)) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::failures::list(&product, selection, format).await

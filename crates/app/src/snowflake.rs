@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use uncia_model::{Clock, Secret, SourceId};
-use uncia_snowflake::auth::{AccessTokenSource, KeyPairSource, RsaKey, TokenSource, WorkloadIdentitySource};
+use uncia_snowflake::auth::{
+    AccessTokenSource, KeyPairSource, RsaKey, SealedKeySource, TokenSource, WorkloadIdentitySource,
+};
+use uncia_snowflake::oauth::{OAuthClient, OAuthSource};
+use uncia_snowflake::vault::Vault;
 use uncia_snowflake::{Account, Client, Connection};
 use uncia_sources::SnowflakeSourceConfig;
 use uncia_sources::snowflake::{AccountPuller, SignInConfig};
@@ -18,11 +22,12 @@ pub(crate) fn pullers(
     config: &Config,
     only: Option<&str>,
     store: &Arc<Store>,
+    vault: &Arc<dyn Vault>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Arc<AccountPuller>>> {
     let chosen = config.sources.snowflake.iter().filter(|source| only.is_none_or(|id| source.id.as_str() == id));
     let pullers = chosen.map(|source| {
-        let client = client(source, clock)?;
+        let client = client(source, vault, clock)?;
         Ok(Arc::new(AccountPuller::new(Arc::new(source.clone()), client, store.clone(), clock.clone())))
     });
     let pullers: Vec<_> = pullers.collect::<Result<_>>()?;
@@ -35,27 +40,40 @@ pub(crate) fn pullers(
 }
 
 /// A client that signs in as the source is configured.
-pub(crate) fn client(source: &SnowflakeSourceConfig, clock: &Arc<dyn Clock>) -> Result<Client> {
-    let wrong =
-        |error: &dyn std::fmt::Display| ExitError::configuration(format!("Snowflake source {}: {error}", source.id));
-    let account = Account::parse(&source.account).map_err(|error| wrong(&error))?;
-    let tokens = tokens(source, &account)?;
-    let mut connection = Connection::new(account);
-    if let Some(url) = &source.url {
-        connection = connection.at(url);
-    }
-    Client::new(connection, tokens, clock.clone()).map_err(|error| wrong(&error))
+pub(crate) fn client(source: &SnowflakeSourceConfig, vault: &Arc<dyn Vault>, clock: &Arc<dyn Clock>) -> Result<Client> {
+    client_with(source, tokens(source, vault)?, clock)
 }
 
-fn tokens(source: &SnowflakeSourceConfig, account: &Account) -> Result<Arc<dyn TokenSource>> {
+/// A client that signs in otherwise, as when a key is tried.
+pub(crate) fn client_with(
+    source: &SnowflakeSourceConfig,
+    tokens: Arc<dyn TokenSource>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Client> {
+    Client::new(connection(source)?, tokens, clock.clone()).map_err(|error| wrong(&source.id, &error))
+}
+
+pub(crate) fn account(source: &SnowflakeSourceConfig) -> Result<Account> {
+    Account::parse(&source.account).map_err(|error| wrong(&source.id, &error))
+}
+
+fn connection(source: &SnowflakeSourceConfig) -> Result<Connection> {
+    let connection = Connection::new(account(source)?);
+    Ok(match &source.url {
+        Some(url) => connection.at(url),
+        None => connection,
+    })
+}
+
+fn tokens(source: &SnowflakeSourceConfig, vault: &Arc<dyn Vault>) -> Result<Arc<dyn TokenSource>> {
     let id = &source.id;
     match &source.sign_in {
         SignInConfig::KeyPair { private_key, passphrase } => {
-            let (pem, passphrase) =
-                (resolve(id, private_key)?, passphrase.as_ref().map(|text| resolve(id, text)).transpose()?);
-            let key = RsaKey::from_pem(&pem, passphrase.as_ref());
-            let key = key.map_err(|error| ExitError::configuration(format!("Snowflake source {id}: {error}")))?;
-            Ok(Arc::new(KeyPairSource::new(account, &source.user, Arc::new(key))))
+            let key = key(id, private_key, passphrase.as_ref())?;
+            Ok(Arc::new(KeyPairSource::new(&account(source)?, &source.user, Arc::new(key))))
+        }
+        SignInConfig::SealedKeyPair => {
+            Ok(Arc::new(SealedKeySource::new(id.as_str(), account(source)?, &source.user, vault.clone())))
         }
         SignInConfig::AccessToken { token } => {
             Ok(Arc::new(AccessTokenSource::new(resolve(id, token)?, Some(&source.user))))
@@ -63,10 +81,37 @@ fn tokens(source: &SnowflakeSourceConfig, account: &Account) -> Result<Arc<dyn T
         SignInConfig::WorkloadIdentity { provider, token_file } => {
             Ok(Arc::new(WorkloadIdentitySource::new(*provider, token_file.clone())))
         }
-        SignInConfig::SealedKeyPair | SignInConfig::OAuth { .. } => Err(ExitError::configuration(format!(
-            "Snowflake source {id}: this way to sign in is not built yet; use key_pair, access_token or workload_identity"
-        ))),
+        SignInConfig::OAuth { .. } => {
+            let client = oauth_client(source)?.expect("this source signs in by OAuth");
+            Ok(Arc::new(OAuthSource::new(Arc::new(client), vault.clone())))
+        }
     }
+}
+
+/// The OAuth client of a source that signs in so.
+pub(crate) fn oauth_client(source: &SnowflakeSourceConfig) -> Result<Option<OAuthClient>> {
+    let SignInConfig::OAuth { client_id, client_secret, redirect_uri, consent_days } = &source.sign_in else {
+        return Ok(None);
+    };
+    Ok(Some(OAuthClient {
+        source: source.id.to_string(),
+        connection: connection(source)?,
+        client_id: resolve(&source.id, client_id)?,
+        client_secret: resolve(&source.id, client_secret)?,
+        redirect_uri: redirect_uri.clone(),
+        role: source.role.clone(),
+        consent_seconds: consent_days.saturating_mul(86_400),
+    }))
+}
+
+/// A configured private key.
+pub(crate) fn key(id: &SourceId, private_key: &Secret, passphrase: Option<&Secret>) -> Result<RsaKey> {
+    let passphrase = passphrase.map(|text| resolve(id, text)).transpose()?;
+    RsaKey::from_pem(&resolve(id, private_key)?, passphrase.as_ref()).map_err(|error| wrong(id, &error))
+}
+
+fn wrong(id: &SourceId, error: &dyn std::fmt::Display) -> anyhow::Error {
+    ExitError::configuration(format!("Snowflake source {id}: {error}"))
 }
 
 fn resolve(id: &SourceId, secret: &Secret) -> Result<Secret> {

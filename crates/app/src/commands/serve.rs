@@ -24,7 +24,7 @@ use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::product::{self, Product, Purpose, check, destinations};
 use crate::reload::Reloader;
-use crate::snowflake;
+use crate::{oauth, snowflake, vault};
 
 /// How often unneeded files are removed, and how old they must be: longer than any query or commit takes.
 const VACUUM_EVERY: Duration = Duration::from_secs(600);
@@ -71,6 +71,8 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
         Reloader { product: product_of, config: configured, walk: walking_on, scheduler, content, loaded, every };
     let reloading = tokio::spawn(reloader.run(drained.clone()));
 
+    let vault = vault::of(&config, product.dir().root(), product.store(), &clock);
+    let watching = tokio::spawn(oauth::watch_consents(config.clone(), vault.clone(), clock.clone(), drained.clone()));
     let vacuuming = tokio::spawn(vacuum(product.lake().clone(), drained.clone()));
     let serving = Arc::new(Serving {
         walk,
@@ -80,7 +82,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
         splitter: product::splitter(),
         max_wait: Duration::from_millis(config.batch.max_wait_ms),
         watched: config.sources.watch.clone(),
-        accounts: snowflake::pullers(&config, None, product.store(), &clock)?,
+        accounts: snowflake::pullers(&config, None, product.store(), &vault, &clock)?,
     });
     let walking = tokio::spawn(serving.run(drained.clone(), move |summary| {
         if summary.alert_count() > 0 {
@@ -93,8 +95,9 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     let listener = listener.map_err(|error| ExitError::unavailable(format!("cannot listen on {listen}: {error}")))?;
     let address = listener.local_addr()?;
     let intake = Arc::new(WalIntake::new(wal));
-    let router = uncia_sources::http::router(&config.sources.http, intake, clock)
-        .map_err(|error| ExitError::configuration(error.to_string()))?;
+    let router = uncia_sources::http::router(&config.sources.http, intake, clock.clone())
+        .map_err(|error| ExitError::configuration(error.to_string()))?
+        .merge(oauth::router(&config, &vault, &clock)?);
     for source in &config.sources.http {
         eprintln!("source {}: POST http://{address}/http/{}", source.id, source.id);
     }
@@ -112,6 +115,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     delivering.await.context("the deliveries ended abnormally")?;
     vacuuming.await.context("the lake's vacuum ended abnormally")?;
     reloading.await.context("the watch over content ended abnormally")?;
+    watching.await.context("the watch over consents ended abnormally")?;
     eprintln!("uncia has stopped; everything accepted is committed");
     Ok(Exit::Ok)
 }

@@ -21,7 +21,7 @@ use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::output::{Format, Rows};
 use crate::product::{Product, Purpose};
-use crate::snowflake;
+use crate::{snowflake, vault};
 
 /// A batch is sealed when nothing came for so long: its rows are waited for.
 const LULL: Duration = Duration::from_millis(20);
@@ -35,7 +35,8 @@ pub(crate) async fn pull(config: Config, root: &Path, only: Option<&str>, format
     }
     let product = Product::open(root, Purpose::Write("snowflake pull")).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let pullers = snowflake::pullers(&config, only, product.store(), &clock)?;
+    let vault = vault::of(&config, product.dir().root(), product.store(), &clock);
+    let pullers = snowflake::pullers(&config, only, product.store(), &vault, &clock)?;
     let content = content::detections(&config, &[])?;
     let notice = |text: String| eprintln!("uncia: {text}");
     let walk = product.walk(&config, &content, clock, &notice).await?;

@@ -67,13 +67,16 @@ pub enum SignInConfig {
     SealedKeyPair,
     /// With a programmatic access token.
     AccessToken { token: Secret },
-    /// With an OAuth client of the owner's: `uncia snowflake authorize` asks for consent.
+    /// With an OAuth client of the owner's: `uncia snowflake authorise` asks for consent.
     #[serde(rename = "oauth")]
     OAuth {
         client_id: Secret,
         client_secret: Secret,
         /// As registered in the security integration: `https://<this host>/snowflake/oauth/callback`.
         redirect_uri: String,
+        /// Days that a consent lasts: the integration's OAUTH_REFRESH_TOKEN_VALIDITY, at most 90.
+        #[serde(default = "consent_days")]
+        consent_days: u32,
     },
     /// With what the machine is: a token that a platform writes into a file.
     WorkloadIdentity {
@@ -89,6 +92,10 @@ fn user() -> String {
 
 fn role() -> String {
     "UNCIA_AUDIT_VIEW_ROLE".to_owned()
+}
+
+const fn consent_days() -> u32 {
+    90
 }
 
 const fn interval_minutes() -> u32 {
