@@ -64,6 +64,8 @@ struct Call<'a> {
     handle: Option<&'a str>,
     /// Whether a repeated one must say so, lest the statement run twice.
     submits: bool,
+    /// Whether "still running" is an answer; a partition is there or is asked for again.
+    waits: bool,
 }
 
 struct Reply {
@@ -121,6 +123,7 @@ impl Client {
             statement: Some(statement),
             handle: None,
             submits: true,
+            waits: true,
         };
         let mut reply = self.exchange(&submit, until).await?;
         let mut poll = self.pace().first_poll;
@@ -146,6 +149,7 @@ impl Client {
                 statement: Some(statement),
                 handle: Some(&handle),
                 submits: false,
+                waits: true,
             };
             reply = self.exchange(&status, until).await?;
         }
@@ -163,6 +167,7 @@ impl Client {
             statement: None,
             handle: Some(handle),
             submits: false,
+            waits: true,
         };
         let reply = self.exchange(&call, until).await?;
         match reply.status {
@@ -182,6 +187,7 @@ impl Client {
             statement: None,
             handle: Some(handle),
             submits: false,
+            waits: false,
         };
         let reply = self.exchange(&call, until).await?;
         if reply.status == 200 {
@@ -239,6 +245,7 @@ impl Client {
             let (failure, wait) = match sent {
                 Sent::Broken(detail) => (Error::Unreachable { host: self.host(), detail }, None),
                 Sent::Reply(reply) => match reply.status {
+                    202 if !call.waits => (Error::Throttled { attempts: attempt }, None),
                     200 | 202 | 408 | 422 => return Ok(reply),
                     401 if !renewed && self.inner.tokens.refused(&reply.token).await => {
                         // Once, and at once: the token had ended, or its clock was wrong.
@@ -246,7 +253,9 @@ impl Client {
                         attempt -= 1;
                         continue;
                     }
-                    429 if is_running(&reply, &answered(&reply.body).unwrap_or_default()) => return Ok(reply),
+                    429 if call.waits && is_running(&reply, &answered(&reply.body).unwrap_or_default()) => {
+                        return Ok(reply);
+                    }
                     429 => (Error::Throttled { attempts: attempt }, reply.retry_after),
                     status @ 500..=599 => {
                         let said = answered(&reply.body).map_or_else(|_| text_of(&reply.body), |answer| answer.message);

@@ -11,6 +11,8 @@ mod reload;
 mod replay;
 mod scheduled;
 mod serve;
+mod snowflake_answers;
+mod snowflake_setup;
 mod two_processes;
 
 use std::path::Path;

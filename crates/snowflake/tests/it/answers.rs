@@ -78,6 +78,9 @@ async fn success_at_once() {
 async fn partitions_are_fetched_in_order_and_counted() {
     let replies = vec![
         result(r#"[["1"]]"#, &[1, 2, 1]),
+        // "Not yet", in both of its forms.
+        Reply::new(429, RUNNING),
+        Reply::new(202, RUNNING),
         Reply::new(200, r#"{"data":[["2"],["3"]]}"#).zipped(),
         Reply::new(200, r#"{"data":[["4"]]}"#),
     ];
@@ -90,7 +93,7 @@ async fn partitions_are_fetched_in_order_and_counted() {
     }
     assert_eq!(counts, [1, 2, 1]);
     let partitions: Vec<String> = script.asked()[1..].iter().map(|asked| asked.query["partition"].clone()).collect();
-    assert_eq!(partitions, ["1", "2"]);
+    assert_eq!(partitions, ["1", "1", "1", "2"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,239 @@
+//! An account is connected as an owner does it: scripts, key, check, rotation, and out again.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use uncia_model::Secret;
+use uncia_snowflake::auth::{KeySize, RsaKey};
+use uncia_snowflake_double::{Double, DoubleConfig, Edition};
+
+use super::{stderr, stdout, uncia};
+
+struct Place {
+    home: tempfile::TempDir,
+    double: Double,
+    _runtime: Runtime,
+}
+
+impl Place {
+    fn new(edition: Edition) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let double = runtime.block_on(Double::start(DoubleConfig { edition, ..DoubleConfig::default() })).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let place = Self { home, double, _runtime: runtime };
+        place.configure("");
+        place
+    }
+
+    fn configure(&self, more: &str) {
+        let (account, url) = (self.double.identifier(), self.double.url());
+        let text = format!(
+            "[[sources.snowflake]]\nid = \"prod\"\naccount = \"{account}\"\nurl = \"{url}\"\nwarehouse = \"UNCIA_WH\"\nstate_minutes = 60\n{more}"
+        );
+        std::fs::write(self.home.path().join("uncia.toml"), text).unwrap();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    fn run(&self, arguments: &[&str]) -> std::process::Output {
+        let config = self.home.path().join("uncia.toml").display().to_string();
+        uncia(&self.data(), &[&["--config", config.as_str()], arguments].concat())
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        stdout(&self.run(arguments))
+    }
+
+    fn fails(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        stderr(&output)
+    }
+
+    /// Every finding as `step outcome fix`, and whether all is well.
+    fn check(&self) -> (bool, Vec<String>) {
+        let output = self.run(&["snowflake", "check", "prod", "--json"]);
+        let findings: Vec<Value> =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+        let line = |finding: &Value| {
+            let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+            format!("{} {} {}", text("step"), text("outcome"), text("fix")).trim().to_owned()
+        };
+        (output.status.success(), findings.iter().map(line).collect())
+    }
+
+    fn let_in(&self) {
+        self.ok(&["snowflake", "key", "prod"]);
+        let script = self.ok(&["snowflake", "setup-sql", "prod", "--create-warehouse"]);
+        self.double.run_script_as("PUBLIC", &script).unwrap();
+    }
+}
+
+#[test]
+fn the_scripts_let_in_and_out_and_can_be_repeated() {
+    let place = Place::new(Edition::Enterprise);
+    let before = place.double.account_state();
+    let no_key = place.fails(&["snowflake", "setup-sql"], 3);
+    assert!(no_key.contains("make one with `uncia snowflake key prod`"), "{no_key}");
+    place.ok(&["snowflake", "key"]);
+    let arguments = ["prod", "--create-warehouse", "--address", "127.0.0.1"];
+    let script = place.ok(&[&["snowflake", "setup-sql"], arguments.as_slice()].concat());
+    place.double.run_script_as("PUBLIC", &script).unwrap();
+    let once = place.double.account_state();
+    assert_ne!(once, before);
+    place.double.run_script_as("PUBLIC", &script).unwrap();
+    assert_eq!(place.double.account_state(), once);
+    let (good, findings) = place.check();
+    assert!(good, "{findings:#?}");
+    let steps: Vec<&str> = findings.iter().take(5).map(String::as_str).collect();
+    assert_eq!(steps, ["sign-in ok", "account ok", "role ok", "clock ok", "warehouse ok"]);
+
+    let undo = place.ok(&[&["snowflake", "undo-sql"], arguments.as_slice()].concat());
+    for _ in 0..2 {
+        place.double.run_script_as("PUBLIC", &undo).unwrap();
+        assert_eq!(place.double.account_state(), before);
+    }
+    let (good, findings) = place.check();
+    assert!(!good && findings[0].starts_with("sign-in failed"), "{findings:#?}");
+    assert!(findings[1..].iter().all(|finding| finding.ends_with(" skipped")), "{findings:#?}");
+}
+
+#[test]
+fn each_missing_privilege_is_named_with_what_gives_it() {
+    let place = Place::new(Edition::Enterprise);
+    place.let_in();
+    let role = "UNCIA_AUDIT_VIEW_ROLE";
+    for (taken, step) in [
+        ("DATABASE ROLE SNOWFLAKE.SECURITY_VIEWER", "view LOGIN_HISTORY"),
+        ("DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER", "view ACCESS_HISTORY"),
+        ("DATABASE ROLE SNOWFLAKE.USAGE_VIEWER", "view DATA_TRANSFER_HISTORY"),
+        ("DATABASE ROLE SNOWFLAKE.OBJECT_VIEWER", "view STAGES"),
+        ("USAGE ON WAREHOUSE UNCIA_WH", "warehouse"),
+    ] {
+        place.double.run_script(&format!("REVOKE {taken} FROM ROLE {role};")).unwrap();
+        let (good, findings) = place.check();
+        let expected = format!("{step} failed GRANT {taken} TO ROLE {role}");
+        assert!(!good && findings.contains(&expected), "{expected}: {findings:#?}");
+        // What it says is what helps.
+        place.double.run_script(&format!("GRANT {taken} TO ROLE {role};")).unwrap();
+        let (good, findings) = place.check();
+        assert!(good, "{taken}: {findings:#?}");
+    }
+    let user = "UNCIA_AUDIT_VIEW_USER";
+    place.double.run_script(&format!("REVOKE ROLE {role} FROM USER {user};")).unwrap();
+    let (_, findings) = place.check();
+    assert_eq!(findings[0], format!("role failed GRANT ROLE {role} TO USER {user}"));
+    place.double.run_script(&format!("GRANT ROLE {role} TO USER {user};")).unwrap();
+    place.double.run_script(&format!("ALTER USER {user} UNSET RSA_PUBLIC_KEY;")).unwrap();
+    let (_, findings) = place.check();
+    assert!(findings[0].starts_with("sign-in failed compare account, user, fingerprint and clock"), "{findings:#?}");
+}
+
+#[test]
+fn an_edition_without_a_view_is_a_note() {
+    let place = Place::new(Edition::Standard);
+    place.let_in();
+    let (good, findings) = place.check();
+    assert!(good && findings.contains(&"view ACCESS_HISTORY note".to_owned()), "{findings:#?}");
+}
+
+#[test]
+fn a_key_is_rotated_while_pulls_go_on_and_no_private_part_shows() {
+    let place = Place::new(Edition::Enterprise);
+    // Of the owner's own making, so that the test knows what must not be found.
+    let (first, second) = (RsaKey::generate(KeySize::Bits2048).unwrap(), RsaKey::generate(KeySize::Bits2048).unwrap());
+    let mut said = String::new();
+    let file = place.home.path().join("first.p8");
+    std::fs::write(&file, first.to_pem().unwrap().expose()).unwrap();
+    let next = place.home.path().join("second.p8");
+    std::fs::write(&next, second.to_pem().unwrap().expose()).unwrap();
+    said += &place.ok(&["snowflake", "key", "prod", "--from", &file.display().to_string()]);
+    let script = place.ok(&["snowflake", "setup-sql", "prod", "--create-warehouse"]);
+    place.double.run_script(&script).unwrap();
+    let pull = || {
+        let output = place.run(&["snowflake", "pull", "prod"]);
+        let text = stdout(&output) + &stderr(&output);
+        assert!(text.contains("LOGIN_HISTORY"), "{text}");
+        text
+    };
+    said += &pull();
+
+    let sql = place.ok(&["snowflake", "rotate", "prod", "--from", &next.display().to_string()]);
+    assert!(sql.starts_with("ALTER USER UNCIA_AUDIT_VIEW_USER SET RSA_PUBLIC_KEY_2 = '"), "{sql}");
+    said += &pull();
+    let early = place.fails(&["snowflake", "rotate", "prod", "--save"], 1);
+    assert!(early.contains("the staged key does not sign in, so the active one stays"), "{early}");
+    said += &early;
+    said += &pull();
+    place.double.run_script(&sql).unwrap();
+    said += &place.ok(&["snowflake", "rotate", "prod", "--save"]);
+    said += &pull();
+    // The first key may be gone over there from now on.
+    place.double.run_script("ALTER USER UNCIA_AUDIT_VIEW_USER UNSET RSA_PUBLIC_KEY;").unwrap();
+    said += &pull();
+    let soon = place.fails(&["snowflake", "rotate", "prod", "--clean-up"], 1);
+    assert!(soon.contains("tokens signed with the former key may be in use until"), "{soon}");
+
+    said += &stdout(&place.run(&["secrets", "rotate-key"]));
+    said += &pull();
+    said += &place.ok(&["secrets", "list"]);
+    let log = place.ok(&["secrets", "log"]);
+    for action in ["key made", "key staged", "key swapped", first.fingerprint(), second.fingerprint()] {
+        assert!(log.contains(action), "{log}");
+    }
+    said += &log;
+    said += &place.ok(&["config", "show"]);
+    said += &place.ok(&["snowflake", "rotate", "prod", "--show", "--json"]);
+    for key in [&first, &second] {
+        for mark in marks(&key.to_pem().unwrap()) {
+            assert!(!contains(said.as_bytes(), &mark), "a private key was printed");
+            assert_eq!(holders(&place.data(), &mark), [] as [PathBuf; 0]);
+        }
+    }
+    // The search would find one: a public part, which is sealed too, and one that lies open.
+    assert!(said.contains(second.fingerprint()));
+    std::fs::copy(&file, place.data().join("open")).unwrap();
+    assert_eq!(holders(&place.data(), &marks(&first.to_pem().unwrap())[1]).len(), 1);
+}
+
+/// Pieces of a private key that nothing else has: a stretch of its bytes, and the lines that show it as text.
+fn marks(pem: &Secret) -> Vec<Vec<u8>> {
+    let lines: Vec<&str> = pem.expose().lines().filter(|line| !line.starts_with("-----")).collect();
+    // The first lines are its public half.
+    let private = &lines[lines.len() / 2..lines.len() - 1];
+    let mut marks = vec![unbase64(&private.concat())[..48].to_vec()];
+    marks.extend(private.iter().map(|line| line.as_bytes().to_vec()));
+    marks
+}
+
+fn unbase64(text: &str) -> Vec<u8> {
+    let value =
+        |byte: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|c| *c == byte);
+    let mut bytes = Vec::new();
+    for four in text.as_bytes().chunks_exact(4) {
+        let bits = four.iter().fold(0, |bits, byte| bits << 6 | value(*byte).unwrap_or(0));
+        bytes.extend(u32::try_from(bits).unwrap().to_be_bytes()[1..].iter());
+    }
+    bytes
+}
+
+fn contains(bytes: &[u8], mark: &[u8]) -> bool {
+    bytes.windows(mark.len()).any(|window| window == mark)
+}
+
+/// Files below a directory that hold a piece.
+fn holders(root: &Path, mark: &[u8]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holders(&path, mark));
+        } else if contains(&std::fs::read(&path).unwrap(), mark) {
+            found.push(path);
+        }
+    }
+    found
+}
