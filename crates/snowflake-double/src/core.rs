@@ -26,6 +26,9 @@ use crate::views::catalog;
 use crate::views::derived;
 use crate::views::store::{self, Bounds, Store};
 
+/// Accounts are in California unless they say otherwise.
+const DEFAULT_ZONE: &str = "America/Los_Angeles";
+
 /// The state behind the handle and the handlers.
 pub(crate) struct Core {
     pub(crate) config: DoubleConfig,
@@ -144,6 +147,12 @@ impl Core {
             warehouse: warehouse.filter(|name| account.may_use_warehouse(&roles, name)),
             database: wanted.database.clone().or_else(|| some(database)),
             schema: wanted.schema.clone().or_else(|| some(schema)),
+            zone: wanted
+                .zone
+                .clone()
+                .or_else(|| default("TIMEZONE"))
+                .or_else(|| account.parameters.get("TIMEZONE").cloned())
+                .unwrap_or_else(|| DEFAULT_ZONE.to_owned()),
             bound_role: principal.bound_role.clone(),
         })
     }
@@ -157,6 +166,7 @@ impl Core {
             warehouse: None,
             database: None,
             schema: None,
+            zone: "UTC".to_owned(),
             bound_role: None,
         }
     }
@@ -221,6 +231,10 @@ impl Core {
     }
 }
 
+fn is_utc(zone: &str) -> bool {
+    ["UTC", "ETC/UTC", "GMT", "Z"].contains(&zone.to_uppercase().as_str())
+}
+
 /// The context that a request asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
@@ -228,6 +242,7 @@ pub(crate) struct Wanted {
     pub(crate) warehouse: Option<String>,
     pub(crate) database: Option<String>,
     pub(crate) schema: Option<String>,
+    pub(crate) zone: Option<String>,
 }
 
 /// The views as one session sees them.
@@ -329,6 +344,6 @@ impl Core {
             }
             _ => None,
         });
-        crate::sql::rewrite::Context { now, words, system }
+        crate::sql::rewrite::Context { now, utc: is_utc(&session.zone), words, system }
     }
 }

@@ -108,6 +108,7 @@ pub(crate) async fn login(State(core): State<Arc<Core>>, request: Request) -> Re
         warehouse: name("warehouse"),
         database: name("databaseName"),
         schema: name("schemaName"),
+        zone: Some("UTC".to_owned()),
     };
     let session = match core.session(&principal, &wanted) {
         Ok(session) => session,

@@ -78,6 +78,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Submission, Refusal> {
     if parameters.get("autocommit").is_some_and(|value| value.eq_ignore_ascii_case("false")) {
         return Err(bad("autocommit must be true".to_owned()));
     }
+    if let Some(name) = parameters.keys().find(|name| name.ends_with("_output_format")) {
+        return Err(bad(format!("{name} is not played here: cells have the default formats, which lose nothing")));
+    }
     Ok(Submission {
         sql,
         timeout,
@@ -86,6 +89,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Submission, Refusal> {
             warehouse: text("warehouse")?,
             database: text("database")?,
             schema: text("schema")?,
+            zone: parameters.get("timezone").cloned(),
         },
         bindings: bindings(&body).map_err(bad)?,
         statements,

@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) warehouse: Option<String>,
     pub(crate) database: Option<String>,
     pub(crate) schema: Option<String>,
+    /// The zone in which texts without one are read.
+    pub(crate) zone: String,
     /// The session may not leave this role: tokens can be bound to one.
     pub(crate) bound_role: Option<String>,
 }

@@ -93,7 +93,7 @@ impl Engine {
         context: &Context,
         relations: &dyn Relations,
     ) -> Result<Prepared, SqlFailure> {
-        let folded = fold::parse(sql, bindings)?;
+        let folded = fold::parse(sql, bindings, context.utc)?;
         let mut statement = folded.statement;
         if !matches!(statement, Statement::Query(_)) {
             return Err(SqlFailure::unsupported_here("statements of this kind"));

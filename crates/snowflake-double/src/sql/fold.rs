@@ -28,7 +28,7 @@ pub(crate) struct Folded {
     pub(crate) names: BTreeSet<String>,
 }
 
-pub(crate) fn parse(sql: &str, bindings: &[Bound]) -> Result<Folded, SqlFailure> {
+pub(crate) fn parse(sql: &str, bindings: &[Bound], utc: bool) -> Result<Folded, SqlFailure> {
     let dialect = SnowflakeDialect;
     let tokens = Tokenizer::new(&dialect, sql).tokenize().map_err(SqlFailure::syntax)?;
     let mut names = BTreeSet::new();
@@ -51,11 +51,54 @@ pub(crate) fn parse(sql: &str, bindings: &[Bound]) -> Result<Folded, SqlFailure>
             other => folded.push(other),
         }
     }
+    if !utc {
+        refuse_local_times(&folded)?;
+    }
     let statements = Parser::new(&dialect).with_tokens(folded).parse_statements().map_err(SqlFailure::syntax)?;
     match <[Statement; 1]>::try_from(statements) {
         Ok([statement]) => Ok(Folded { statement, names }),
         Err(statements) => Err(SqlFailure::statement_count(statements.len(), 1)),
     }
+}
+
+/// A time without an offset means the session's zone, and days begin there: in a zone other than UTC both would be answered
+/// wrongly here, so they are not answered. (An account's zone is that of California until somebody sets it.)
+fn refuse_local_times(tokens: &[Token]) -> Result<(), SqlFailure> {
+    for token in tokens {
+        match token {
+            Token::SingleQuotedString(text) if is_local_time(text) => {
+                return Err(SqlFailure::unsupported_here(format!(
+                    "'{text}', a time without an offset, in a session whose TIMEZONE is not UTC"
+                )));
+            }
+            Token::Word(word)
+                if word.quote_style.is_none()
+                    && ["DATE_TRUNC", "DATEDIFF", "DATEADD"].contains(&word.value.as_str())
+                    && tokens.iter().any(|token| is_day_part(token)) =>
+            {
+                return Err(SqlFailure::unsupported_here("days in a session whose TIMEZONE is not UTC"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_local_time(text: &str) -> bool {
+    let shape: String = text.chars().map(|at| if at.is_ascii_digit() { '0' } else { at }).collect();
+    let Some(rest) = shape.strip_prefix("0000-00-00") else { return false };
+    let offset = rest.trim_end();
+    let has_offset = ["+0000", "-0000", "+00:00", "-00:00", "+00", "-00", "Z"].iter().any(|end| offset.ends_with(end));
+    !has_offset
+}
+
+fn is_day_part(token: &Token) -> bool {
+    let text = match token {
+        Token::Word(word) => &word.value,
+        Token::SingleQuotedString(text) => text,
+        _ => return false,
+    };
+    ["DAY", "WEEK", "MONTH", "QUARTER", "YEAR"].contains(&text.to_uppercase().as_str())
 }
 
 fn bind(tokens: &mut Vec<Token>, bound: &Bound) {

@@ -18,6 +18,8 @@ use crate::views::derived::time;
 /// What functions of the context answer.
 pub(crate) struct Context {
     pub(crate) now: i64,
+    /// Whether the session's zone is UTC, the only one that is played.
+    pub(crate) utc: bool,
     /// By upper-case name: CURRENT_ROLE and its kin.
     pub(crate) words: Vec<(&'static str, Option<String>)>,
     /// Answers of functions that look into the account, by name and argument.

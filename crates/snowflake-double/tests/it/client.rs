@@ -113,8 +113,11 @@ impl Scene {
         self.key.token("UNCIATEST-MAIN", "AUDIT_USER", self.now() - 30 * SECOND)
     }
 
-    /// Submits with a good token and no request id of its own.
-    pub(crate) async fn submit(&self, body: Value) -> Answered {
+    /// Submits with a good token and no request id of its own, in UTC.
+    pub(crate) async fn submit(&self, mut body: Value) -> Answered {
+        if body["parameters"]["timezone"].is_null() {
+            body["parameters"]["timezone"] = json!("UTC");
+        }
         self.post("/api/v2/statements", &self.token(), &body).await
     }
 

@@ -228,3 +228,25 @@ async fn what_scripts_did_shows_in_the_views() {
     let keys = scene.sql("SELECT USER_NAME, TYPE FROM SNOWFLAKE.ACCOUNT_USAGE.CREDENTIALS").await;
     assert_eq!(keys.rows(), &json!([["AUDIT_USER", "KEYPAIR"]]));
 }
+
+/// An account's zone is that of California until somebody sets it: a client that forgets to say UTC is told so.
+#[tokio::test]
+async fn times_without_an_offset_need_a_session_in_utc() {
+    let scene = Scene::new().await;
+    let ask = |sql: &str, zone: &str| {
+        let sql = json!({"statement": sql, "parameters": {"timezone": zone}});
+        async { scene.submit(sql).await.status }
+    };
+    for sql in [
+        "SELECT '2026-01-01 00:00:00'::TIMESTAMP_LTZ",
+        "SELECT COUNT(*) FROM SNOWFLAKE.ACCOUNT_USAGE.LOGIN_HISTORY WHERE EVENT_TIMESTAMP > '2026-01-01'",
+        "SELECT DATE_TRUNC('day', CURRENT_TIMESTAMP())",
+    ] {
+        assert_eq!(ask(sql, "UTC").await, 200, "{sql}");
+        assert_eq!(ask(sql, "America/Los_Angeles").await, 422, "{sql}");
+    }
+    let anywhere = "SELECT DATE_TRUNC('HOUR', '2026-01-01T00:00:00Z'::TIMESTAMP_LTZ), '2026-01-01 00:00:00.000 +0000'::TIMESTAMP_LTZ";
+    assert_eq!(ask(anywhere, "Europe/Berlin").await, 200);
+    let formats = json!({"statement": "SELECT 1", "parameters": {"timestamp_output_format": "YYYY"}});
+    assert_eq!(scene.submit(formats).await.status, 400);
+}
