@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uncia_model::{Clock, SystemClock};
 
-/// What a customer bought: Standard has no ACCESS_HISTORY.
+/// What a customer bought: Standard has no `ACCESS_HISTORY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edition {
     Standard,

@@ -1,6 +1,6 @@
 //! What the warehouses cost: a model good enough to test estimates against.
 //!
-//! A statement that reads a view wakes its warehouse; the warehouse runs until it has been idle for AUTO_SUSPEND, and is
+//! A statement that reads a view wakes its warehouse; the warehouse runs until it has been idle for `AUTO_SUSPEND`, and is
 //! billed by the second, but for no resume less than a minute. Sizes double the price. Cloud services are left out.
 //! docs.snowflake.com, "Understanding compute cost".
 
@@ -74,7 +74,7 @@ impl Meter {
         Credits { resumes: runs.len() as u64, billed_seconds, credits: billed_seconds * price / 3_600.0 }
     }
 
-    /// WAREHOUSE_METERING_HISTORY: what was billed in each hour.
+    /// `WAREHOUSE_METERING_HISTORY`: what was billed in each hour.
     pub(crate) fn hours(&self, account: &Account, now: i64) -> Vec<Arc<Map<String, Value>>> {
         let mut billed: BTreeMap<(i64, &str), i64> = BTreeMap::new();
         for (name, runs) in &self.runs {

@@ -119,8 +119,8 @@ impl Double {
         self.core.failures().into_iter().map(|(_, reason)| reason).collect()
     }
 
-    /// Puts a row into a view of ACCOUNT_USAGE, or into one made by [`Double::create_view`], to be seen from now on. Keys
-    /// are column names; times are RFC 3339. In USERS, ROLES, NETWORK_POLICIES, NETWORK_RULES and CREDENTIALS a row of
+    /// Puts a row into a view of `ACCOUNT_USAGE`, or into one made by [`Double::create_view`], to be seen from now on. Keys
+    /// are column names; times are RFC 3339. In USERS, ROLES, `NETWORK_POLICIES`, `NETWORK_RULES` and CREDENTIALS a row of
     /// the name of one that scripts made completes and overrides it.
     pub fn insert(&self, view: &str, row: &Value) -> Result<RowId, RowError> {
         self.insert_late(view, row, i64::MIN)

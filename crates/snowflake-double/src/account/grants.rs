@@ -1,4 +1,4 @@
-//! Grants, kept with their history as GRANTS_TO_USERS and GRANTS_TO_ROLES show it: a revoked grant stays, closed.
+//! Grants, kept with their history as `GRANTS_TO_USERS` and `GRANTS_TO_ROLES` show it: a revoked grant stays, closed.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) privilege: String,
-    /// ROLE, DATABASE_ROLE, WAREHOUSE, DATABASE, SCHEMA, VIEW, TABLE, USER, INTEGRATION, ACCOUNT.
+    /// ROLE, `DATABASE_ROLE`, WAREHOUSE, DATABASE, SCHEMA, VIEW, TABLE, USER, INTEGRATION, ACCOUNT.
     pub(crate) on: String,
     /// The object's full name, parts joined by dots.
     pub(crate) name: String,

@@ -1,4 +1,4 @@
-//! Public keys as `ALTER USER … SET RSA_PUBLIC_KEY` takes them: one line of base64 over a SubjectPublicKeyInfo.
+//! Public keys as `ALTER USER … SET RSA_PUBLIC_KEY` takes them: one line of base64 over a `SubjectPublicKeyInfo`.
 //!
 //! A key that Snowflake would refuse (PEM armour, not RSA, under 2048 bits) is refused here too, so that a script that
 //! would fail in a worksheet fails in the test. Key-pair authentication: docs.snowflake.com, "Key-pair authentication".
@@ -14,7 +14,7 @@ const SMALLEST_BITS: usize = 2048;
 /// A registered RSA public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicKey {
-    /// The DER SubjectPublicKeyInfo.
+    /// The DER `SubjectPublicKeyInfo`.
     pub(crate) spki: Vec<u8>,
     /// `SHA256:` and the base64 of the digest over it.
     pub(crate) fingerprint: String,

@@ -19,7 +19,7 @@ pub(crate) struct Warehouse {
     pub(crate) name: String,
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) owner: String,
-    /// Told to sleep; it wakes by itself unless AUTO_RESUME is off.
+    /// Told to sleep; it wakes by itself unless `AUTO_RESUME` is off.
     pub(crate) suspended: bool,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Database {
 /// Where a view outside SNOWFLAKE takes its rows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ViewSource {
-    /// All of a view of ACCOUNT_USAGE.
+    /// All of a view of `ACCOUNT_USAGE`.
     Usage(String),
     /// Rows that were put there by hand.
     Stored,

@@ -15,7 +15,7 @@ use crate::failure::SqlFailure;
 pub(crate) const SYSTEM_ROLES: [&str; 6] =
     ["ACCOUNTADMIN", "SECURITYADMIN", "USERADMIN", "SYSADMIN", "ORGADMIN", "PUBLIC"];
 
-/// Database roles of SNOWFLAKE that open views of ACCOUNT_USAGE.
+/// Database roles of SNOWFLAKE that open views of `ACCOUNT_USAGE`.
 pub(crate) const DATABASE_ROLES: [&str; 4] = ["OBJECT_VIEWER", "USAGE_VIEWER", "GOVERNANCE_VIEWER", "SECURITY_VIEWER"];
 
 /// What the account is called.
@@ -150,7 +150,7 @@ impl Account {
         self.grants.closure(roles)
     }
 
-    /// A view of ACCOUNT_USAGE opens to its database role, to imported privileges, and to ACCOUNTADMIN.
+    /// A view of `ACCOUNT_USAGE` opens to its database role, to imported privileges, and to ACCOUNTADMIN.
     pub(crate) fn may_read_usage(&self, roles: &BTreeSet<String>, database_role: &str) -> bool {
         roles.contains("ACCOUNTADMIN")
             || roles.contains(&format!("SNOWFLAKE.{database_role}"))

@@ -15,7 +15,7 @@ pub(crate) struct User {
     pub(crate) login_name: String,
     pub(crate) created: i64,
     pub(crate) dropped: Option<i64>,
-    /// Properties as set, by upper-case name: TYPE, DEFAULT_ROLE, DEFAULT_WAREHOUSE, NETWORK_POLICY, COMMENT, EMAIL, ….
+    /// Properties as set, by upper-case name: TYPE, `DEFAULT_ROLE`, `DEFAULT_WAREHOUSE`, `NETWORK_POLICY`, COMMENT, EMAIL, ….
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) keys: [Option<Registered>; 2],
     pub(crate) pairs: BTreeMap<String, KeyPair>,

@@ -49,7 +49,7 @@ fn status_url(job: &Job) -> String {
     format!("/api/v2/statements/{}?requestId={}", job.handle, job.request)
 }
 
-/// 422, QueryFailureStatus.
+/// 422, `QueryFailureStatus`.
 pub(crate) fn failed(job: &Job, failure: &SqlFailure) -> Response {
     json_response(422, &failure_body(job, failure))
 }
@@ -65,7 +65,7 @@ fn failure_body(job: &Job, failure: &SqlFailure) -> Value {
     })
 }
 
-/// 202 or 429, QueryStatus.
+/// 202 or 429, `QueryStatus`.
 pub(crate) fn running(status: u16, job: &Job) -> Response {
     json_response(
         status,

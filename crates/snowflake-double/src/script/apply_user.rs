@@ -94,7 +94,8 @@ pub(super) fn alter(
         _ => true,
     };
     let may_keys = grants.holds(&roles, &["MODIFY PROGRAMMATIC AUTHENTICATION METHODS"], "USER", name);
-    if !owns && !(keys_only && may_keys) {
+    let may = owns || (keys_only && may_keys);
+    if !may {
         return Err(SqlFailure::insufficient(&format!("user '{name}'")));
     }
     let mut user = act.account.user(name)?.clone();

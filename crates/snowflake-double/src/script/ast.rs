@@ -99,7 +99,7 @@ impl Kind {
 /// What is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Creation {
-    /// A view that shows all of a view of ACCOUNT_USAGE.
+    /// A view that shows all of a view of `ACCOUNT_USAGE`.
     View { name: Vec<String>, of: Vec<String> },
     /// Anything that is a name and properties.
     Object { kind: Kind, name: Vec<String>, properties: Properties },

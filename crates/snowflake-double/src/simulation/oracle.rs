@@ -8,7 +8,7 @@ use super::render::Telling;
 /// One event as it truly was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrueEvent {
-    /// What makes its row one row: QUERY_ID, EVENT_ID, SESSION_ID, or start (RFC 3339) and target region of a transfer.
+    /// What makes its row one row: `QUERY_ID`, `EVENT_ID`, `SESSION_ID`, or start (RFC 3339) and target region of a transfer.
     pub key: String,
     /// Micros of the view's cursor, the same in all versions.
     pub cursor: i64,

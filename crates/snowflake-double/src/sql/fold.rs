@@ -74,7 +74,7 @@ fn refuse_local_times(tokens: &[Token]) -> Result<(), SqlFailure> {
             Token::Word(word)
                 if word.quote_style.is_none()
                     && ["DATE_TRUNC", "DATEDIFF", "DATEADD"].contains(&word.value.as_str())
-                    && tokens.iter().any(|token| is_day_part(token)) =>
+                    && tokens.iter().any(is_day_part) =>
             {
                 return Err(SqlFailure::unsupported_here("days in a session whose TIMEZONE is not UTC"));
             }

@@ -15,15 +15,17 @@ use super::constant;
 use crate::failure::SqlFailure;
 use crate::views::derived::time;
 
+/// Answers a function that looks into the account, by its name and argument, if there is such a function.
+type SystemFunction = dyn Fn(&str, &str) -> Option<Result<String, SqlFailure>> + Send + Sync;
+
 /// What functions of the context answer.
 pub(crate) struct Context {
     pub(crate) now: i64,
     /// Whether the session's zone is UTC, the only one that is played.
     pub(crate) utc: bool,
-    /// By upper-case name: CURRENT_ROLE and its kin.
+    /// By upper-case name: `CURRENT_ROLE` and its kin.
     pub(crate) words: Vec<(&'static str, Option<String>)>,
-    /// Answers of functions that look into the account, by name and argument.
-    pub(crate) system: Box<dyn Fn(&str, &str) -> Option<Result<String, SqlFailure>> + Send + Sync>,
+    pub(crate) system: Box<SystemFunction>,
 }
 
 const SAME: [&str; 38] = [

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::columns::COLUMNS;
 use crate::results::{Column, Kind};
 
-/// A view of ACCOUNT_USAGE.
+/// A view of `ACCOUNT_USAGE`.
 pub(crate) struct UsageView {
     pub(crate) database_role: &'static str,
     /// Rows are kept in the order of this column; statements bounded by it read only what lies between.

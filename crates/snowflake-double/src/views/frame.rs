@@ -1,6 +1,6 @@
 //! Rows as Arrow columns, for the SQL engine.
 //!
-//! What Arrow has no type for (VARIANT and its kin, TIMESTAMP_TZ) travels as text under a mark in the field's metadata,
+//! What Arrow has no type for (VARIANT and its kin, `TIMESTAMP_TZ`) travels as text under a mark in the field's metadata,
 //! which the engine keeps as long as a column is passed on unchanged.
 
 use std::collections::HashMap;

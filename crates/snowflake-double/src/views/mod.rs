@@ -1,4 +1,4 @@
-//! The views of ACCOUNT_USAGE: their columns, their rows, and what of them can be seen at a time.
+//! The views of `ACCOUNT_USAGE`: their columns, their rows, and what of them can be seen at a time.
 
 pub(crate) mod catalog;
 pub(crate) mod cell;

@@ -55,7 +55,7 @@ struct Table {
     made: Vec<Arc<dyn Rows>>,
 }
 
-/// All rows, by view: the plain name within ACCOUNT_USAGE, the full name elsewhere.
+/// All rows, by view: the plain name within `ACCOUNT_USAGE`, the full name elsewhere.
 #[derive(Default)]
 pub(crate) struct Store {
     tables: HashMap<String, Table>,

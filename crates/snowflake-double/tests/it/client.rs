@@ -136,8 +136,6 @@ impl Scene {
         Answered::of(request.send().await.unwrap()).await
     }
 }
-
-#[expect(clippy::disallowed_methods, reason = "a test speaks to itself: no proxy, no limits")]
 pub(crate) fn http() -> reqwest::Client {
     // The second call finds it installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();

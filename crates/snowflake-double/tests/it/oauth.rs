@@ -63,7 +63,6 @@ impl Flow {
         let pairs: Vec<(&str, &str)> = asked.into_iter().collect();
         let url = format!("{}/oauth/authorize?{}", self.scene.double.url(), form(&pairs));
         let _ = http();
-        #[expect(clippy::disallowed_methods, reason = "a test speaks to itself: no proxy, no limits")]
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let response = client.get(url).send().await.unwrap();
         let status = response.status().as_u16();
