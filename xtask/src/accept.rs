@@ -38,6 +38,7 @@ const PROOFS: &[Proof] = &[
     ("open-access", open_access),
     ("matches", matches),
     ("kill", kill),
+    ("snowflake-pull", snowflake_pull),
     ("fuzz", |_| crate::fuzz::fuzz()),
 ];
 
@@ -171,6 +172,12 @@ fn kill(ground: &Ground) -> Result<()> {
     }
     logs.sort();
     script(ground, "accept_kill.py", &logs)
+}
+
+/// Twenty simulated months of a Snowflake account; a twentieth of the pulls is killed.
+fn snowflake_pull(ground: &Ground) -> Result<()> {
+    let program = crate::bench::snowflake_pull::program()?;
+    run(Command::new(program).arg(&ground.binary).args(["20", "30", "5000", "120", "0.05", "0.005"]))
 }
 
 fn script(ground: &Ground, name: &str, arguments: &[PathBuf]) -> Result<()> {

@@ -7,6 +7,7 @@ mod detect;
 mod ingest;
 mod machine;
 mod process;
+pub(crate) mod snowflake_pull;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -55,7 +56,8 @@ pub(crate) fn bench(name: &str, json: bool) -> Result<()> {
         "process" => process::bench,
         "ingest" => ingest::bench,
         "detect" => detect::bench,
-        other => bail!("there is no bench {other}; there are process, ingest and detect"),
+        "snowflake-pull" => snowflake_pull::bench,
+        other => bail!("there is no bench {other}; there are process, ingest, detect and snowflake-pull"),
     };
     let Some(samples) = sample_data() else {
         eprintln!("x: no sample logs: set UNCIA_SAMPLE_DATA to their folder");

@@ -6,6 +6,7 @@ mod demo;
 mod discovery;
 mod failures;
 mod ingest;
+mod pull;
 mod queries;
 mod reload;
 mod replay;
