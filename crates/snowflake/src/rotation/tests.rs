@@ -1,3 +1,5 @@
+//! A rotation from its first key to its last, with everything that can come between.
+
 use std::time::Duration;
 
 use uncia_model::ManualClock;

@@ -1,3 +1,5 @@
+//! What the scripts say, and what cannot become one.
+
 use proptest::prelude::*;
 
 use super::*;
