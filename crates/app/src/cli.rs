@@ -327,6 +327,12 @@ pub(crate) enum Secrets {
     List,
     /// What happened to credentials: who did what, when.
     Log,
+    /// Destroy a sealed secret, as when a source is given up.
+    Forget {
+        /// As `uncia secrets list` names it.
+        #[arg(value_name = "SECRET")]
+        name: String,
+    },
     /// Replace the key-encryption key: every secret is wrapped anew.
     RotateKey,
 }

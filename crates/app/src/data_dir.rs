@@ -6,6 +6,7 @@
 //!            lake/           the tables: plain Iceberg, readable by anything
 //!            wal/            accepted, not yet committed
 //!            blobs/          records too large for an event
+//!            keys/           the key that seals the store's secrets
 //! ```
 
 use std::fs::{File, OpenOptions};

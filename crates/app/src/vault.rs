@@ -48,6 +48,12 @@ pub(crate) fn keyring(config: &Secrets, folder: &Path) -> Result<Keyring> {
     Ok(Keyring::of(configured(key, "secrets.key")?, next))
 }
 
+/// Who is at the terminal, for the log of credentials.
+pub(crate) fn who() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"].iter();
+    names.into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "somebody".to_owned())
+}
+
 /// The folder of the key file.
 pub(crate) fn folder(root: &Path) -> PathBuf {
     root.join(FOLDER)
@@ -146,6 +152,9 @@ mod tests {
         let running = of(&config, dir.path(), &store, &clock);
         let note = Note { who: "ana".to_owned(), action: "made", detail: String::new() };
         assert!(running.keep("a", Some(&Secret::new("one")), 0, &note).await.unwrap());
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
         let mut ring = Keyring::open(&folder(dir.path())).unwrap();
         ring.stage().unwrap();
         store.rewrap(&ring).await.unwrap();

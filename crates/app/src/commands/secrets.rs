@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use uncia_document::Timestamp;
+use uncia_model::{Clock as _, SystemClock};
+use uncia_store::CredentialNote;
 
 use crate::cli::Secrets;
 use crate::config::Config;
@@ -29,6 +31,23 @@ pub(crate) async fn run(config: &Config, root: &Path, command: &Secrets, format:
                 rows.rows.push(cells.map(Into::into).to_vec());
             }
             rows.print(format)?;
+        }
+        Secrets::Forget { name } => {
+            let keyring = vault::keyring(&config.secrets, &vault::folder(root))?;
+            let Some(unsealed) = store.unseal(&keyring, name).await? else {
+                return Err(ExitError::usage(format!("there is no secret {name}: `uncia secrets list` shows them")));
+            };
+            let note = CredentialNote {
+                at_micros: SystemClock.now().micros,
+                who: vault::who(),
+                credential: name.clone(),
+                action: "forgotten".to_owned(),
+                detail: String::new(),
+            };
+            if !store.seal(&keyring, name, None, unsealed.revision, &note).await? {
+                return Err(ExitError::unavailable(format!("secret {name} has just been changed: look at it again")));
+            }
+            eprintln!("{name} is gone");
         }
         Secrets::RotateKey => {
             let mut keyring = vault::keyring(&config.secrets, &vault::folder(root))?;

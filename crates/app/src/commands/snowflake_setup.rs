@@ -42,6 +42,8 @@ const STATE_VIEWS: [&str; 11] = [
 ];
 /// How often the answer to a sign-in is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked for once the browser is back: a code is exchanged within a moment, or not at all.
+const EXCHANGE_LOOKS: u32 = 5;
 
 /// A source, and where its secrets are.
 struct Desk<'a> {
@@ -57,7 +59,7 @@ pub(crate) async fn run(config: Config, root: &Path, command: &Snowflake, format
     let vault = vault::of(&config, root, &store, &clock);
     let desk = |name: &Option<String>| -> Result<Desk<'_>> {
         let source = one_source(&config, name.as_deref())?;
-        Ok(Desk { source, vault: vault.clone(), clock: clock.clone(), who: who() })
+        Ok(Desk { source, vault: vault.clone(), clock: clock.clone(), who: vault::who() })
     };
     match command {
         Snowflake::SetupSql(arguments) => {
@@ -70,7 +72,10 @@ pub(crate) async fn run(config: Config, root: &Path, command: &Snowflake, format
             let setup = desk(&arguments.source)?.setup(arguments, true).await?;
             let text = setup.undo_sql().map_err(|error| ExitError::configuration(error.to_string()))?;
             write_out(text.as_bytes())?;
-            eprintln!("once it has run, take the source out of the configuration");
+            eprintln!(
+                "once it has run, take the source out of the configuration, and destroy what is sealed for it: \
+                 `uncia secrets list`, `uncia secrets forget NAME`"
+            );
             Ok(Exit::Ok)
         }
         Snowflake::Check { source } => {
@@ -104,14 +109,6 @@ fn one_source<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Snowflak
             found.ok_or_else(|| ExitError::configuration(format!("no Snowflake source is configured as {name}")))
         }
     }
-}
-
-/// Who is at the terminal, for the log of credentials.
-fn who() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_else(|| "somebody".to_owned())
 }
 
 impl Desk<'_> {
@@ -197,11 +194,26 @@ impl Desk<'_> {
                  later, run `uncia snowflake rotate {id} --clean-up`"
             );
         } else if arguments.cancel {
+            let before = keys.state().await?;
             print_keys(&keys.cancel(&self.who).await?, format)?;
-            eprintln!("the staged key is forgotten; unset its public part over there if it was set");
+            if let KeyState::Pending { active, staged } = before {
+                eprintln!("the staged key is forgotten; if its public part was set over there, run this:");
+                // A named pair goes back to the active key, whose days are numbered there otherwise.
+                let sql = unset_key_sql(user, &staged.place).unwrap_or_else(|| set_key_sql(user, &active, true));
+                eprintln!("{sql}");
+            }
         } else if arguments.roll_back {
-            print_keys(&keys.roll_back(&self.who).await?, format)?;
+            let state = keys.roll_back(&self.who).await?;
+            print_keys(&state, format)?;
             eprintln!("the former key is in use again");
+            if let KeyState::Swapped { active, former } = &state
+                && active.place == former.place
+            {
+                eprintln!(
+                    "a named key pair keeps it for a day only; run this over there:\n{}",
+                    set_key_sql(user, active, true)
+                );
+            }
         } else if arguments.clean_up {
             let removed = keys.clean_up(&self.who).await?;
             match unset_key_sql(user, &removed.place) {
@@ -209,20 +221,16 @@ impl Desk<'_> {
                 None => eprintln!("nothing is to be done over there: a rotated named key pair ends by itself"),
             }
         } else {
-            let named_before = matches!(
-                keys.state().await?,
-                KeyState::Active { active } | KeyState::Swapped { active, .. } if matches!(active.place, KeyPlace::Named(_))
-            );
             if let Some(name) = &arguments.named {
                 check_name("key pair", name)?;
             }
             let place = arguments.named.clone().map(KeyPlace::Named);
             let key = self.new_key(&arguments.key).await?;
-            let KeyState::Pending { staged, .. } = keys.stage(&key, place, &self.who).await? else {
+            let KeyState::Pending { active, staged } = keys.stage(&key, place, &self.who).await? else {
                 return Err(anyhow::anyhow!("the key was not staged"));
             };
             eprintln!("a new key is staged; pulls go on with the active one. Run this in Snowflake:");
-            write_out(format!("{}\n", set_key_sql(user, &staged, named_before)).as_bytes())?;
+            write_out(format!("{}\n", set_key_sql(user, &staged, active.place == staged.place)).as_bytes())?;
             eprintln!("then: uncia snowflake rotate {id} --save");
         }
         Ok(Exit::Ok)
@@ -280,6 +288,7 @@ impl Desk<'_> {
             )));
         };
         let consent = Consent::of(Arc::new(client), self.vault.clone());
+        let before = consent.health(self.clock.as_ref()).await?;
         let begun = consent.begin(&self.who, self.clock.as_ref()).await?;
         eprintln!(
             "open this in a browser before {} UTC, as the person who consents; it is for them only:",
@@ -291,19 +300,16 @@ impl Desk<'_> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         // The code is being exchanged now; its outcome is told by what is sealed.
-        tokio::time::sleep(LOOK_EVERY * 3).await;
-        match consent.health(self.clock.as_ref()).await? {
-            health @ (ConsentHealth::Good { .. }
-            | ConsentHealth::EndsThisWeek { .. }
-            | ConsentHealth::EndsToday { .. }) => {
+        for _ in 0..EXCHANGE_LOOKS {
+            let health = consent.health(self.clock.as_ref()).await?;
+            if health != before {
                 eprintln!("the consent is {health} UTC");
-                Ok(Exit::Ok)
+                return Ok(if matches!(health, ConsentHealth::Ended { .. }) { Exit::Failed } else { Exit::Ok });
             }
-            health => {
-                eprintln!("no consent: {health}; the browser shows why");
-                Ok(Exit::Failed)
-            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
+        eprintln!("no new consent: the browser shows why; as before: {before}");
+        Ok(Exit::Failed)
     }
 }
 

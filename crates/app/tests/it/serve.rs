@@ -17,10 +17,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(data: &Path, config: &Path) -> Self {
+        Self::start_at(data, config, "127.0.0.1:0")
+    }
+
+    pub(crate) fn start_at(data: &Path, config: &Path, listen: &str) -> Self {
         let mut child = command(data)
             .arg("--config")
             .arg(config)
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", listen])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

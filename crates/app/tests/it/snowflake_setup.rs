@@ -1,14 +1,18 @@
 //! An account is connected as an owner does it: scripts, key, check, rotation, and out again.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use uncia_model::Secret;
 use uncia_snowflake::auth::{KeySize, RsaKey};
-use uncia_snowflake_double::{Double, DoubleConfig, Edition};
+use uncia_snowflake_double::{Consent, Double, DoubleConfig, Edition};
 
-use super::{stderr, stdout, uncia};
+use super::serve::Server;
+use super::{command, stderr, stdout, uncia};
 
 struct Place {
     home: tempfile::TempDir,
@@ -199,6 +203,23 @@ fn a_key_is_rotated_while_pulls_go_on_and_no_private_part_shows() {
     assert_eq!(holders(&place.data(), &marks(&first.to_pem().unwrap())[1]).len(), 1);
 }
 
+#[test]
+fn a_named_key_pair_takes_over_from_a_slot() {
+    let place = Place::new(Edition::Enterprise);
+    place.let_in();
+    let sql = place.ok(&["snowflake", "rotate", "--named", "UNCIA_KEY"]);
+    assert!(sql.starts_with("ALTER USER UNCIA_AUDIT_VIEW_USER ADD KEY PAIR UNCIA_KEY PUBLIC_KEY = '"), "{sql}");
+    place.double.run_script(&sql).unwrap();
+    place.ok(&["snowflake", "rotate", "--save"]);
+    place.double.run_script("ALTER USER UNCIA_AUDIT_VIEW_USER UNSET RSA_PUBLIC_KEY;").unwrap();
+    let (good, findings) = place.check();
+    assert!(good, "{findings:#?}");
+    // A source that is given up leaves nothing.
+    place.ok(&["secrets", "forget", "snowflake/prod/key_pair"]);
+    place.fails(&["secrets", "forget", "snowflake/prod/key_pair"], 2);
+    assert_eq!(place.ok(&["secrets", "list", "--json"]).trim(), "[]");
+}
+
 /// Pieces of a private key that nothing else has: a stretch of its bytes, and the lines that show it as text.
 fn marks(pem: &Secret) -> Vec<Vec<u8>> {
     let lines: Vec<&str> = pem.expose().lines().filter(|line| !line.starts_with("-----")).collect();
@@ -236,4 +257,105 @@ fn holders(root: &Path, mark: &[u8]) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// A browser's GET: status and body, or where it is sent.
+fn browse(url: &str) -> (u16, String, Option<String>) {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let to = head.lines().find_map(|line| line.strip_prefix("location: ")).map(str::to_owned);
+    (status, body.to_owned(), to)
+}
+
+impl Place {
+    /// A source that signs in by OAuth, with its call-back at this address.
+    fn configure_oauth(&self, redirect: &str) {
+        let oauth = |id: &str, secret: &str| {
+            format!(
+                "user = \"ANA\"\nsign_in = {{ method = \"oauth\", client_id = \"{id}\", client_secret = \"{secret}\", redirect_uri = \"{redirect}\" }}\n"
+            )
+        };
+        // The client exists once the script has run.
+        self.configure(&oauth("none", "none"));
+        let script = self.ok(&["snowflake", "setup-sql", "prod", "--create-warehouse"]);
+        let ddl: String =
+            script.lines().filter(|line| !line.starts_with("SELECT")).map(|line| format!("{line}\n")).collect();
+        self.double.run_script("CREATE USER IF NOT EXISTS ANA").unwrap();
+        self.double.run_script_as("PUBLIC", &ddl).unwrap();
+        let once = self.double.account_state();
+        self.double.run_script_as("PUBLIC", &ddl).unwrap();
+        assert_eq!(self.double.account_state(), once);
+        let (id, secret) = self.double.oauth_client("UNCIA").unwrap();
+        self.configure(&oauth(&id, &secret));
+    }
+
+    /// Begins a sign-in; the process goes on waiting for its end.
+    fn authorise(&self) -> (std::process::Child, String) {
+        let config = self.home.path().join("uncia.toml").display().to_string();
+        let mut child = command(&self.data())
+            .args(["--config", &config, "snowflake", "authorise", "prod"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        (child, url.trim().to_owned())
+    }
+}
+
+#[test]
+fn a_person_consents_and_the_source_reads_until_the_consent_is_revoked() {
+    let place = Place::new(Edition::Enterprise);
+    // A port that was free a moment ago, as the redirect URI has to be known before.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let callback = format!("http://127.0.0.1:{port}/snowflake/oauth/callback");
+    place.configure_oauth(&callback);
+    let (good, findings) = place.check();
+    assert!(!good, "{findings:#?}");
+    assert_eq!(findings[0], "consent failed uncia snowflake authorise prod");
+
+    place.double.set_consent(Consent::As("ANA".to_owned()));
+    let server = Server::start_at(&place.data(), &place.home.path().join("uncia.toml"), &format!("127.0.0.1:{port}"));
+    let (mut waiting, url) = place.authorise();
+    let (_, _, back) = browse(&url);
+    let back = back.expect("snowflake sends the browser back");
+    let (status, body, _) = browse(&back.replace("state=", "state=x"));
+    assert_eq!((status, body.contains("was not begun here")), (400, true), "{body}");
+    let (status, body, _) = browse(&format!("{callback}?state=%3Cscript%3E&error=%3Cscript%3E"));
+    assert_eq!((status, body.contains("<script>")), (400, false), "{body}");
+    let (status, body, _) = browse(&back);
+    assert_eq!((status, body.contains("ANA has consented for source prod until")), (200, true), "{body}");
+    assert!(waiting.wait().unwrap().success());
+    // A replay finds nothing.
+    let (status, body, _) = browse(&back);
+    assert_eq!((status, body.contains("its link was used before")), (400, true), "{body}");
+
+    let (good, findings) = place.check();
+    assert!(good && findings[0] == "consent ok", "{findings:#?}");
+    place.double.expire_access_tokens();
+    assert!(place.check().0);
+    place.double.revoke_consent("ANA");
+    let (good, findings) = place.check();
+    assert!(!good, "{findings:#?}");
+    let (_, findings) = place.check();
+    assert_eq!(findings[0], "consent failed uncia snowflake authorise prod");
+    // A person who says no is no consent; one who then agrees is.
+    place.double.set_consent(Consent::Deny);
+    let (mut waiting, url) = place.authorise();
+    let (status, body, _) = browse(&browse(&url).2.unwrap());
+    assert_eq!((status, body.contains("did not give its consent")), (400, true), "{body}");
+    assert!(!waiting.wait().unwrap().success());
+    place.double.set_consent(Consent::As("ANA".to_owned()));
+    let (mut waiting, url) = place.authorise();
+    assert_eq!(browse(&browse(&url).2.unwrap()).0, 200);
+    assert!(waiting.wait().unwrap().success());
+    assert!(place.check().0);
+    server.terminate();
 }
