@@ -57,7 +57,7 @@ pub(crate) struct Outcome {
     pub(crate) statements: u64,
     pub(crate) rows_scanned: u64,
     pub(crate) rows_given: u64,
-    /// What "cursor > last maximum" would have lost at the same pulls, of QUERY_HISTORY by its end.
+    /// What "cursor > last maximum" would have lost at the same pulls, of `QUERY_HISTORY` by its end.
     pub(crate) naive_lost: u64,
     pub(crate) naive_events: u64,
     /// What is wrong, a line each; the first of them.

@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uncia_detection::{Content, ContentRoot, QuerySpec};
 
 use super::{stderr, stdout, uncia};
+use uncia_model::{Clock as _, SystemClock};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -25,7 +26,7 @@ struct Case {
 }
 
 fn today() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / DAY.as_secs()
+    u64::try_from(SystemClock.now().micros).unwrap() / 1_000_000 / DAY.as_secs()
 }
 
 /// Day and time of `@-1 10:00`, as Snowflake's views write them.

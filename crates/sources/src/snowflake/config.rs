@@ -74,7 +74,7 @@ pub enum SignInConfig {
         client_secret: Secret,
         /// As registered in the security integration: `https://<this host>/snowflake/oauth/callback`.
         redirect_uri: String,
-        /// Days that a consent lasts: the integration's OAUTH_REFRESH_TOKEN_VALIDITY, at most 90.
+        /// Days that a consent lasts: the integration's `OAUTH_REFRESH_TOKEN_VALIDITY`, at most 90.
         #[serde(default = "consent_days")]
         consent_days: u32,
     },

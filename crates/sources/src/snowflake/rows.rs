@@ -196,7 +196,7 @@ pub(super) fn news(known: &HashMap<RowKey, Known>, row: &Identified) -> Option<N
     }
 }
 
-/// How our own statements are tagged, so that QUERY_HISTORY tells what pulling costs.
+/// How our own statements are tagged, so that `QUERY_HISTORY` tells what pulling costs.
 #[must_use]
 pub(super) fn query_tag(source: &SourceId, feed: &str) -> String {
     serde_json::json!({ "app": "uncia", "source": source.as_str(), "view": feed }).to_string()
