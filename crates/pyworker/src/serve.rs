@@ -138,6 +138,8 @@ struct Case<'a> {
     link: &'a Link,
     progress: &'a Progress,
     header: &'a BatchHeader,
+    /// By the detection's place: whether it shall not run in this batch. Asked of every pair.
+    left_out: &'a [bool],
     event: u32,
 }
 
@@ -178,13 +180,15 @@ impl<'py> Worker<'_, 'py> {
         let progress = Progress::get().ok_or_else(|| PyRuntimeError::new_err("not connected"))?;
         progress.start_batch(header.batch);
         self.distrusted.extend(&header.distrusted);
+        let mut left_out = vec![false; header.skip.iter().max().map_or(0, |last| *last as usize + 1)];
+        header.skip.iter().for_each(|detection| left_out[*detection as usize] = true);
         let mut counts = Counts::default();
         for event in 0..header.events {
             let bytes = read_bytes(&mut rest).ok_or_else(broken)?;
             if event < header.resume.0 {
                 continue;
             }
-            self.event(&Case { link, progress, header: &header, event }, bytes, &mut counts)?;
+            self.event(&Case { link, progress, header: &header, left_out: &left_out, event }, bytes, &mut counts)?;
         }
         self.host.call_method0("after_batch")?;
         let mut done = header.batch.to_le_bytes().to_vec();
@@ -296,8 +300,8 @@ impl Case<'_> {
     /// The pair is neither judged already nor to be left out, nor decided by a filter.
     fn is_due(&self, detection: u32) -> bool {
         let pair = (self.event, detection);
-        let header = self.header;
-        pair >= header.resume && !header.skip.contains(&detection) && header.rejected.binary_search(&pair).is_err()
+        let is_left_out = self.left_out.get(detection as usize).copied().unwrap_or(false);
+        pair >= self.header.resume && !is_left_out && self.header.rejected.binary_search(&pair).is_err()
     }
 }
 
