@@ -257,6 +257,40 @@ pub(crate) enum Snowflake {
         #[arg(value_name = "SOURCE")]
         source: Option<String>,
     },
+    /// Hold the accounts' newest state against the controls: what fails, with evidence and what to do.
+    #[command(after_help = "Ends with 1 if a control fails.\n\nExample:\n  uncia snowflake posture --json")]
+    Posture(Posture),
+    /// What is known of one person: a risk score with its reasons, sign-ins, roles, peers, data moved, what to do.
+    #[command(after_help = "Example:\n  uncia snowflake insight maya --days 90")]
+    Insight(Insight),
+}
+
+#[derive(Args)]
+pub(crate) struct Posture {
+    /// Only the account of this source.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// Only this control; can be given several times.
+    #[arg(long = "control", value_name = "ID")]
+    pub(crate) only: Vec<String>,
+    /// Folder of controls, in addition to the bundled ones.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) controls: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Insight {
+    /// Name of the user.
+    pub(crate) user: String,
+    /// Only the account of this source.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// How far to look back.
+    #[arg(long, default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+    /// The name is as it is written here; otherwise it is in capitals, as unquoted names are.
+    #[arg(long)]
+    pub(crate) exact: bool,
 }
 
 #[derive(Args)]

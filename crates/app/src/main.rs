@@ -140,6 +140,14 @@ async fn run(cli: Cli) -> Result<Exit> {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::snowflake_pull::status(product.store(), format).await
         }
+        Command::Snowflake(Snowflake::Posture(arguments)) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::snowflake_posture::posture(&product, arguments, format).await
+        }
+        Command::Snowflake(Snowflake::Insight(arguments)) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::snowflake_insight::insight(&product, arguments, format).await
+        }
         Command::Snowflake(command) => {
             commands::snowflake_setup::run(config?, &data_dir(global)?, command, format).await
         }

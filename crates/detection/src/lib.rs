@@ -7,11 +7,13 @@
 //!
 //! `content` reads YAML and Python in the layout of panther-analysis into the structs of `spec`; one broken file never
 //! stops the rest. `python` and `engine` run detections in worker processes of the system's `python3`; `simple` and `native`
-//! judge rules in YAML alone, and inline filters, without them; `correlation` evaluates other rules' signals; `posture` holds an account's state against controls. `testing` runs the unit tests that content carries. Nothing here knows of the lake or of alerts.
+//! judge rules in YAML alone, and inline filters, without them; `correlation` evaluates other rules' signals; `posture` holds an account's state against controls, `insight`
+//! weighs what is known of one person. `testing` runs the unit tests that content carries. Nothing here knows of the lake or of alerts.
 
 mod content;
 mod correlation;
 mod engine;
+mod insight;
 mod native;
 mod posture;
 mod python;
@@ -22,6 +24,7 @@ mod testing;
 pub use content::{Content, ContentProblem, ContentRoot, Fingerprint, Weight};
 pub use correlation::{Correlated, CorrelationRule, Member, Signal, instant};
 pub use engine::{Engine, EngineConfig, EngineError, find_python};
+pub use insight::{InsightPart, InsightSet, PartKind, Reason, RiskScore, Subject};
 pub use posture::{
     Answer, Control, ControlSet, EvidenceRow, Finding, FixTemplate, FixTemplateError, FrameworkControl, Status,
 };

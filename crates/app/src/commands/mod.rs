@@ -16,6 +16,8 @@ pub(crate) mod schema_infer;
 pub(crate) mod schema_test;
 pub(crate) mod secrets;
 pub(crate) mod serve;
+pub(crate) mod snowflake_insight;
+pub(crate) mod snowflake_posture;
 pub(crate) mod snowflake_pull;
 pub(crate) mod snowflake_setup;
 pub(crate) mod sources;

@@ -6,6 +6,8 @@ mod demo;
 mod discovery;
 mod failures;
 mod ingest;
+mod insight;
+mod posture;
 mod pull;
 mod queries;
 mod reload;

@@ -25,7 +25,7 @@ struct Case {
     expected: Vec<Map<String, Value>>,
 }
 
-fn today() -> u64 {
+pub(crate) fn today() -> u64 {
     u64::try_from(SystemClock.now().micros).unwrap() / 1_000_000 / DAY.as_secs()
 }
 
