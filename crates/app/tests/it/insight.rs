@@ -43,7 +43,7 @@ fn the_score_has_its_reasons() {
     let data = home.path().join("data");
     take_in(&data, "prod", &events(), today());
     let report = |arguments: &[&str]| {
-        let output = uncia(&data, &[&["snowflake", "insight", "--json"], arguments].concat());
+        let output = uncia(&data, &[&["snowflake", "insight", "--json"][..], arguments].concat());
         serde_json::from_str::<Value>(&stdout(&output)).unwrap()
     };
     let dana = report(&["dana"]);
@@ -52,7 +52,7 @@ fn the_score_has_its_reasons() {
     assert_eq!(
         texts,
         [
-            "took 900000.0 times the bytes of results that others of role ANALYST take in the middle (3 of them)",
+            "took 900000 times the bytes of results that others of role ANALYST take in the middle (3 of them)",
             "unloaded 4812345 rows in 1 statements",
             "downloaded files from stages 1 times",
             "signed in with a password alone 1 times, last from 203.0.113.66",

@@ -98,7 +98,7 @@ mod tests {
         };
         let (a, b, c) = (part("a", 30), part("b", 90), part("c", 5));
         let rows = [row(json!({"N": 3, "who": "MAYA"}))];
-        let score = RiskScore::of([(&a, &rows[..]), (&b, &rows[..]), (&c, &[])]);
+        let score = RiskScore::of([(&a, &rows[..]), (&b, &rows[..]), (&c, &[][..])]);
         assert_eq!((score.points, score.level()), (100, "CRITICAL"));
         let reasons: Vec<&str> = score.reasons.iter().map(|reason| reason.factor.as_str()).collect();
         assert_eq!(reasons, ["b", "a"]);
