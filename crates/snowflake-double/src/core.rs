@@ -278,7 +278,9 @@ impl Relations for Seen<'_> {
             }
         };
         drop(account);
-        self.core.views_mut().sort(&rows);
+        if !self.core.views().is_sorted(&rows) {
+            self.core.views_mut().sort(&rows);
+        }
         let views = self.core.views();
         let columns = views.columns(&rows).ok_or_else(missing)?.to_vec();
         let cursor = views.cursor(&rows).map(str::to_owned);

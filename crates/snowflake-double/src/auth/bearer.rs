@@ -90,7 +90,8 @@ fn access_token(core: &Core, account: &Account, bearer: &str, now: i64) -> Resul
     }
     let guarded = user.property("NETWORK_POLICY").is_some() || account.parameters.contains_key("NETWORK_POLICY");
     if user.is_service() && !guarded {
-        return Err(refuse("NETWORK_POLICY_REQUIRED"));
+        core.note_failure("NETWORK_POLICY_REQUIRED");
+        return Err(Refusal::new(401, "390432", "Network policy is required."));
     }
     Ok(Principal { user: user.name.clone(), bound_role: token.role_restriction.clone(), blocked_roles: Vec::new() })
 }

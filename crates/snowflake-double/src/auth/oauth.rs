@@ -36,7 +36,8 @@ pub enum Consent {
 /// A consent that was given, and what hangs on it.
 #[derive(Clone, Debug)]
 struct Grant {
-    integration: String,
+    /// By client id: an integration that is made anew is another one.
+    client: String,
     user: String,
     role: Option<String>,
     refreshes: bool,
@@ -149,8 +150,8 @@ impl Handed {
             }
         }
         let grant = self.grants.len();
-        let integration = integration.name.clone();
-        self.grants.push(Grant { integration, user, role, refreshes, revoked: false });
+        let client = integration.client_id.clone();
+        self.grants.push(Grant { client, user, role, refreshes, revoked: false });
         let code = random_text(32);
         let expires = now + CODE_SECONDS * SECOND;
         let redirect_to = redirect.to_owned();
@@ -220,7 +221,7 @@ impl Handed {
             self.grants[code.grant].revoked = true;
             return Err(invalid("The code was used before."));
         }
-        if code.expires <= now || self.grants[code.grant].integration != integration.name {
+        if code.expires <= now || self.grants[code.grant].client != integration.client_id {
             return Err(invalid("This is an invalid or expired code."));
         }
         if form.get("redirect_uri") != Some(&code.redirect) {
@@ -251,7 +252,7 @@ impl Handed {
             self.grants[grant].revoked = true;
         }
         let held = &self.grants[grant];
-        if held.revoked || expires <= now || held.integration != integration.name {
+        if held.revoked || expires <= now || held.client != integration.client_id {
             return Err(invalid("This refresh token has expired, was used before, or was revoked."));
         }
         Ok(grant)
@@ -262,8 +263,8 @@ impl Handed {
         let invalid = || Refusal::new(401, "390303", "Invalid OAuth access token. ");
         let token = self.access.get(bearer).ok_or_else(invalid)?;
         let grant = &self.grants[token.grant];
-        let integration = account.integrations.get(&grant.integration).ok_or_else(invalid)?;
-        if grant.revoked || !integration.is_true("ENABLED") {
+        let integration = find(account, &grant.client).ok_or_else(invalid)?;
+        if grant.revoked {
             return Err(invalid());
         }
         if token.expires <= now {

@@ -171,6 +171,7 @@ impl Act<'_> {
                 self.require("SYSADMIN", "CREATE DATABASE", "account")?;
                 let there = self.account.databases.contains_key(single(path)?) || name == "SNOWFLAKE";
                 if Self::admit(mode, there, &name)? {
+                    self.end_grants(kind, &name);
                     let mut database = Database::default();
                     database.schemas.insert("PUBLIC".to_owned(), std::collections::BTreeMap::new());
                     self.account.databases.insert(name.clone(), database);
@@ -235,6 +236,7 @@ impl Act<'_> {
         self.require("SYSADMIN", "CREATE WAREHOUSE", "account")?;
         check_warehouse(&properties)?;
         if Self::admit(mode, self.account.warehouses.contains_key(name), name)? {
+            self.end_grants(Kind::Warehouse, name);
             let mut properties = texts(properties);
             let suspended =
                 properties.remove("INITIALLY_SUSPENDED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -256,6 +258,7 @@ impl Act<'_> {
         self.require("ACCOUNTADMIN", "CREATE INTEGRATION", "account")?;
         crate::auth::integration::check(&properties)?;
         if Self::admit(mode, self.account.integrations.contains_key(name), name)? {
+            self.end_grants(Kind::Integration, name);
             let id = self.account.next_id();
             // Both hold characters that a form or a Basic header must encode, as real ones do.
             let client_id = format!("{}+/{id}=", crate::auth::random_text(18));
@@ -284,6 +287,7 @@ impl Act<'_> {
         let views = self.schema_of(&database, &schema)?;
         if Self::admit(mode, views.contains_key(&name), &full)? {
             views.insert(name.clone(), ViewSource::Usage(view));
+            self.end_grants(Kind::View, &full);
             apply_grant::take_up_future(self, "VIEW", &database, &schema, &name);
         }
         Ok(created(Kind::View, &name))
@@ -412,14 +416,8 @@ impl Act<'_> {
         if !found && !if_exists {
             return Err(SqlFailure::not_found(kind.name(), &name));
         }
-        let now = self.now;
-        if found && matches!(kind, Kind::Warehouse | Kind::Database | Kind::Integration) {
-            let on = kind.name().to_uppercase();
-            let within = format!("{name}.");
-            self.account.grants.close(now, |grant| {
-                (grant.on == on && grant.name == name)
-                    || (kind == Kind::Database && grant.name.starts_with(&within) && grant.on != "DATABASE_ROLE")
-            });
+        if found && !matches!(kind, Kind::User | Kind::Role) {
+            self.end_grants(kind, &name);
         }
         let message = if found {
             format!("{name} successfully dropped.")
@@ -429,7 +427,19 @@ impl Act<'_> {
         Ok(ResultSet::status(message))
     }
 
-    fn drop_user(&mut self, name: &str) -> bool {
+    /// An object that is dropped or replaced takes the grants on it along.
+    fn end_grants(&mut self, kind: Kind, name: &str) {
+        let on = kind.name().to_uppercase().replace(' ', "_");
+        let within = format!("{name}.");
+        let holds_others = matches!(kind, Kind::Database | Kind::Schema);
+        self.account.grants.close(self.now, |grant| {
+            (grant.on == on && grant.name == name)
+                || (holds_others && grant.name.starts_with(&within) && grant.on != "DATABASE_ROLE")
+        });
+    }
+
+    /// Gives whether there was such a user.
+    pub(super) fn drop_user(&mut self, name: &str) -> bool {
         let Some(mut user) = self.account.users.remove(name) else { return false };
         user.dropped = Some(self.now);
         self.account.dropped_users.push(user);

@@ -68,6 +68,8 @@ pub(super) fn create(
     if taken {
         return Err(SqlFailure::already_exists(&user.login_name));
     }
+    // A user who is replaced is another one: grants, keys and tokens are gone.
+    act.drop_user(name);
     user.id = act.account.next_id();
     let owned = owned_by(&user.owner, "USER", name, act.now);
     act.account.users.insert(name.to_owned(), user);

@@ -148,6 +148,10 @@ impl Store {
         seen.map(|entry| Arc::clone(&entry.row)).collect()
     }
 
+    pub(crate) fn is_sorted(&self, view: &str) -> bool {
+        self.tables.get(view).is_none_or(|table| table.sorted)
+    }
+
     pub(crate) fn sort(&mut self, view: &str) {
         let Some(table) = self.tables.get_mut(view) else { return };
         if !table.sorted {

@@ -1,5 +1,7 @@
 //! Scripts: what they make, that running them twice changes nothing, and what they may not do.
 
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use uncia_snowflake_double::{Double, DoubleConfig};
 
 use crate::client::{Key, Scene, setup_sql};
@@ -99,4 +101,77 @@ async fn what_scripts_do_can_be_described() {
     assert_eq!(granted, ["SNOWFLAKE.SECURITY_VIEWER", "SNOWFLAKE.GOVERNANCE_VIEWER", "AUDIT_WH"]);
     assert_eq!(answers[2].len(), 1);
     assert_eq!(answers[3][0][0].as_deref(), Some("NETWORK_POLICY"));
+}
+
+#[tokio::test]
+async fn what_is_replaced_loses_what_was_granted() {
+    let scene = Scene::new().await;
+    let holds = |text: &str| scene.double.account_state()["grants"].to_string().contains(text);
+    for (grant, replace) in [
+        ("USAGE on WAREHOUSE AUDIT_WH to role AUDIT_ROLE", "CREATE OR REPLACE WAREHOUSE AUDIT_WH"),
+        ("USAGE on ROLE AUDIT_ROLE to user AUDIT_USER", "CREATE OR REPLACE USER AUDIT_USER TYPE = SERVICE"),
+        ("SNOWFLAKE.SECURITY_VIEWER to role AUDIT_ROLE", "CREATE OR REPLACE ROLE AUDIT_ROLE"),
+    ] {
+        assert!(holds(grant), "{grant}");
+        scene.double.run_script(replace).unwrap();
+        assert!(!holds(grant), "{grant} outlives {replace}");
+    }
+    assert!(scene.double.account_state()["users"]["AUDIT_USER"]["keys"][0].is_null());
+    scene.double.run_script(&setup_sql(&scene.key.public)).unwrap();
+    assert!(holds("USAGE on ROLE AUDIT_ROLE to user AUDIT_USER"));
+}
+
+/// Whatever is cut out of, put into or swapped in a script, it is refused or understood; nothing breaks.
+#[tokio::test]
+async fn broken_scripts_are_refused_and_break_nothing() {
+    let key = Key::new();
+    let script = format!(
+        "{} CREATE NETWORK POLICY P ALLOWED_IP_LIST = ('10.0.0.0/8', \"x\") COMMENT = $$ü$$; SHOW USERS LIKE '%a_'; /* c */ GRANT SELECT ON ALL VIEWS IN SCHEMA A.B TO ROLE R WITH GRANT OPTION",
+        setup_sql("KEY")
+    );
+    let marks = [
+        "'",
+        "\"",
+        ";",
+        "(",
+        ")",
+        "--",
+        "/*",
+        "$$",
+        "\\",
+        "é",
+        ",",
+        "=",
+        ".",
+        "NOT",
+        "\0",
+        "ROLE",
+        "999999999999999999999999",
+    ];
+    let mut random = StdRng::seed_from_u64(5);
+    let double = Double::start(DoubleConfig::default()).await.unwrap();
+    double.run_script(&setup_sql(&key.public)).unwrap();
+    let chars: Vec<char> = script.chars().collect();
+    for _ in 0..2_000 {
+        let mut broken = chars.clone();
+        for _ in 0..random.random_range(1..4) {
+            let at = random.random_range(0..broken.len());
+            match random.random_range(0..3) {
+                0 => drop(broken.drain(at..(at + random.random_range(1..20)).min(broken.len()))),
+                1 => {
+                    let other = random.random_range(0..broken.len());
+                    broken.swap(at, other);
+                }
+                _ => {
+                    let mark = marks[random.random_range(0..marks.len())];
+                    broken.splice(at..at, mark.chars());
+                }
+            }
+        }
+        let text: String = broken.into_iter().collect();
+        if let Err(fault) = double.run_script(&text) {
+            assert!(fault.failure.code.len() == 6 && !fault.failure.message.is_empty());
+        }
+    }
+    assert!(double.account_state()["users"]["ADMIN"].is_object());
 }

@@ -199,6 +199,12 @@ async fn access_tokens_need_a_network_policy_and_keep_to_their_role() {
     };
     assert_eq!(send("AUDIT_ROLE").await, 200);
     assert_eq!(send("PUBLIC").await, 422);
+    scene.double.run_script("ALTER USER AUDIT_USER UNSET NETWORK_POLICY").unwrap();
+    assert_eq!(send("AUDIT_ROLE").await, 401);
+    assert_eq!(scene.double.refusals(), ["NETWORK_POLICY_REQUIRED"]);
+    scene.double.run_script("ALTER USER AUDIT_USER SET NETWORK_POLICY = ANYWHERE").unwrap();
+    assert_eq!(send("AUDIT_ROLE").await, 200);
     scene.advance(2 * 86_400);
     assert_eq!(send("AUDIT_ROLE").await, 401);
+    assert_eq!(scene.double.refusals()[1], "PROGRAMMATIC_ACCESS_TOKEN_EXPIRED");
 }
