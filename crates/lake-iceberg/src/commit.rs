@@ -23,7 +23,7 @@ use iceberg::spec::{
     UnboundPartitionSpec,
 };
 use uncia_lake::LakeError;
-use uncia_model::{BatchId, ColumnType, TableRef, TableSchema, fields};
+use uncia_model::{BatchId, ColumnType, Database, TableRef, TableSchema, fields};
 use uuid::Uuid;
 
 use crate::schema::{COMMENT, JSON_COLUMNS, JsonPaths, Widening, json_paths, json_property, with_extra};
@@ -67,19 +67,23 @@ pub(crate) fn prepare(
                 schema.columns.iter().any(|c| c.name == fields::EVENT_TIME && c.kind == ColumnType::Timestamp)
             };
             let first = wanted.first().filter(has_time).ok_or_else(|| fails("its schema has no p_event_time"))?;
-            Arc::new(created(location, first).map_err(lake_error)?)
+            Arc::new(created(table.database, location, first).map_err(lake_error)?)
         }
     };
     widened(metadata, wanted).map_err(lake_error)
 }
 
-fn created(location: &str, wanted: &TableSchema) -> iceberg::Result<TableMetadata> {
+fn created(database: Database, location: &str, wanted: &TableSchema) -> iceberg::Result<TableMetadata> {
     let mut widening = Widening { json: JsonPaths::new(), last_id: 0, changed: false };
     let columns = widening.widen(&[], &with_extra(wanted), "");
     let schema = Schema::builder().with_fields(columns).build()?;
     let time = schema.field_id_by_name(fields::EVENT_TIME).unwrap_or_default();
-    // Days, not hours: a batch of files from the past spans many hours, and each partition it touches is a file.
-    let spec = UnboundPartitionSpec::builder().add_partition_field(time, "p_event_time_day", Transform::Day)?;
+    let mut spec = UnboundPartitionSpec::builder();
+    // A snapshot is read as a whole, and its rows come from many years.
+    if database != Database::Lookups {
+        // Days, not hours: a batch of files from the past spans many hours, and each partition it touches is a file.
+        spec = spec.add_partition_field(time, "p_event_time_day", Transform::Day)?;
+    }
     let by_time = SortField {
         source_id: time,
         transform: Transform::Identity,

@@ -16,6 +16,7 @@
 pub mod catalog;
 mod columns;
 mod commit;
+mod exchange;
 mod query;
 mod remove;
 pub mod rows;
@@ -110,6 +111,15 @@ impl Lake for IcebergLake {
         rows: &HashSet<RowId>,
     ) -> Result<Option<PointerMove>, LakeError> {
         self.stager.stage_removal(batch, table, rows).await
+    }
+
+    async fn stage_exchange(
+        &self,
+        batch: BatchId,
+        added: Box<dyn RowSink>,
+        gone: &HashSet<RowId>,
+    ) -> Result<Option<PointerMove>, LakeError> {
+        self.stager.stage_exchange(batch, added, gone).await
     }
 
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {

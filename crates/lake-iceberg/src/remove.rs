@@ -23,9 +23,9 @@ use crate::writer::{DataWriter, as_they_stand, encode};
 
 /// The files that take the place of others.
 #[derive(Default)]
-struct Replacement {
-    files: Vec<DataFile>,
-    gone: HashSet<PathBuf>,
+pub(crate) struct Replacement {
+    pub(crate) files: Vec<DataFile>,
+    pub(crate) gone: HashSet<PathBuf>,
 }
 
 impl Stager {
@@ -58,7 +58,11 @@ impl Stager {
     }
 }
 
-fn replacement(writer: &DataWriter, files: &[LiveFile], ids: &HashSet<String>) -> Result<Replacement, LakeError> {
+pub(crate) fn replacement(
+    writer: &DataWriter,
+    files: &[LiveFile],
+    ids: &HashSet<String>,
+) -> Result<Replacement, LakeError> {
     let mut replacement = Replacement::default();
     for file in files {
         if !holds_any(&file.path, ids)? {
@@ -78,7 +82,7 @@ fn replacement(writer: &DataWriter, files: &[LiveFile], ids: &HashSet<String>) -
 }
 
 /// Reads only the ids.
-fn holds_any(path: &Path, ids: &HashSet<String>) -> Result<bool, LakeError> {
+pub(crate) fn holds_any(path: &Path, ids: &HashSet<String>) -> Result<bool, LakeError> {
     let reader = reader(path)?;
     let column = ProjectionMask::columns(reader.parquet_schema(), [fields::ROW_ID]);
     for batch in reader.with_projection(column).build().map_err(engine)? {
@@ -89,7 +93,7 @@ fn holds_any(path: &Path, ids: &HashSet<String>) -> Result<bool, LakeError> {
     Ok(false)
 }
 
-fn rows_without(path: &Path, ids: &HashSet<String>) -> Result<(SchemaRef, Vec<RecordBatch>), LakeError> {
+pub(crate) fn rows_without(path: &Path, ids: &HashSet<String>) -> Result<(SchemaRef, Vec<RecordBatch>), LakeError> {
     let reader = reader(path)?;
     let schema = reader.schema().clone();
     let mut kept = Vec::new();
@@ -135,7 +139,7 @@ fn copy_path(path: &Path, removal: BatchId) -> PathBuf {
     path.with_file_name(format!("{label}{dash}{removal}-{batch}.parquet"))
 }
 
-fn engine(error: impl std::error::Error + Send + Sync + 'static) -> LakeError {
+pub(crate) fn engine(error: impl std::error::Error + Send + Sync + 'static) -> LakeError {
     LakeError::Engine(Box::new(error))
 }
 

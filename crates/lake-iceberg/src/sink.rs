@@ -63,7 +63,14 @@ impl ColumnSink {
         })
     }
 
-    pub(crate) fn finish(mut self) -> Result<Collected, LakeError> {
+    /// What a sink of this lake collected.
+    pub(crate) fn collected(sink: Box<dyn RowSink>) -> Result<Collected, LakeError> {
+        let sink = sink.into_any().downcast::<Self>();
+        let sink = sink.map_err(|_| LakeError::Engine("a sink of another lake was given to be staged".into()))?;
+        sink.finish()
+    }
+
+    fn finish(mut self) -> Result<Collected, LakeError> {
         self.end_record_batch()?;
         Ok(Collected { table: self.table, wanted: self.wanted, batches: self.finished, times: self.times })
     }

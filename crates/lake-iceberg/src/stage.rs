@@ -36,7 +36,7 @@ pub(crate) struct Stager {
 /// All rows of a batch for one table.
 #[derive(Default)]
 pub(crate) struct TableRows {
-    schemas: Vec<Arc<TableSchema>>,
+    pub(crate) schemas: Vec<Arc<TableSchema>>,
     pub(crate) batches: Vec<RecordBatch>,
     /// Event times of the rows in microseconds, batch by batch.
     pub(crate) times: Vec<i64>,
@@ -64,9 +64,7 @@ impl Stager {
     ) -> Result<Vec<PointerMove>, LakeError> {
         let mut tables: BTreeMap<TableRef, TableRows> = BTreeMap::new();
         for sink in sinks {
-            let sink = sink.into_any().downcast::<ColumnSink>();
-            let sink = sink.map_err(|_| LakeError::Engine("a sink of another lake was given to be staged".into()))?;
-            let collected = sink.finish()?;
+            let collected = ColumnSink::collected(sink)?;
             if collected.times.is_empty() {
                 continue;
             }
@@ -117,7 +115,7 @@ impl Stager {
 }
 
 /// `<warehouse>/<database>/<table>`; a name that would leave it is refused.
-fn table_directory(warehouse: &Path, table: &TableRef) -> Result<PathBuf, LakeError> {
+pub(crate) fn table_directory(warehouse: &Path, table: &TableRef) -> Result<PathBuf, LakeError> {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     if table.name.is_empty() || !table.name.chars().all(is_plain) {
         let message = "a table's name is letters, digits, `_` and `-`".into();

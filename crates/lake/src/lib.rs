@@ -71,6 +71,18 @@ pub trait Lake: Send + Sync {
         Err(LakeError::Table { table: table.to_string(), message: "this lake cannot remove rows".to_owned() })
     }
 
+    /// Stages, as one move, what a sink collected and the removal of the rows with these `p_row_id`s from its table: readers
+    /// see the table before or after, never between. `None` if nothing changes.
+    async fn stage_exchange(
+        &self,
+        batch: BatchId,
+        added: Box<dyn RowSink>,
+        gone: &HashSet<RowId>,
+    ) -> Result<Option<PointerMove>, LakeError> {
+        let _ = (batch, added, gone);
+        Err(LakeError::Engine("this lake cannot exchange rows".into()))
+    }
+
     /// Runs one read-only statement in the Snowflake dialect over the newest committed snapshots.
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError>;
 

@@ -6,7 +6,7 @@
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 use uncia_model::{Alert, BatchId, LogType, NewDelivery, PointerMove, SourceId, TableRef, Window};
 
-use crate::pulls::{self, PulledRow};
+use crate::pulls::{self, PulledRow, PulledTo};
 use crate::{Store, StoreError, alerts, catalog, number, outbox, windows};
 
 /// Rows per INSERT statement: far below SQLite's 32,766 variables, large enough that statements cost nothing.
@@ -32,6 +32,8 @@ pub struct BatchCommit {
     pub counters: Vec<Counter>,
     /// Written over what was known of the same row.
     pub pulled: Vec<PulledRow>,
+    /// Written over the positions of the same views.
+    pub pulled_to: Vec<PulledTo>,
 }
 
 impl BatchCommit {
@@ -49,6 +51,7 @@ impl BatchCommit {
             deliveries: Vec::new(),
             counters: Vec::new(),
             pulled: Vec::new(),
+            pulled_to: Vec::new(),
         }
     }
 }
@@ -164,6 +167,9 @@ async fn apply(
     outbox::write(transaction, &batch.deliveries, batch.sealed_micros).await?;
     add_counters(transaction, &batch.counters, batch.sealed_micros).await?;
     pulls::write(transaction, &batch.pulled).await?;
+    for to in &batch.pulled_to {
+        pulls::write_position(transaction, to).await?;
+    }
     Ok(CommitOutcome::Committed)
 }
 

@@ -25,6 +25,14 @@ pub struct PullPosition {
     pub begun_micros: i64,
 }
 
+/// A view's position, noted with what is visible from then on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PulledTo {
+    pub source: SourceId,
+    pub view: Arc<str>,
+    pub position: PullPosition,
+}
+
 /// What a person wants to know of a view's pulling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullStatus {
@@ -103,20 +111,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let action = "note how far a view is pulled";
         let mut transaction = self.write(action).await?;
-        sqlx::query(
-            "INSERT INTO pulls (source, view_name, watermark_micros, swept_micros, begun_micros) \
-             VALUES (?, ?, ?, ?, ?) ON CONFLICT (source, view_name) DO UPDATE SET \
-             watermark_micros = excluded.watermark_micros, swept_micros = excluded.swept_micros, \
-             begun_micros = excluded.begun_micros",
-        )
-        .bind(source.as_str())
-        .bind(view)
-        .bind(position.watermark_micros)
-        .bind(position.swept_micros)
-        .bind(position.begun_micros)
-        .execute(&mut *transaction)
-        .await
-        .map_err(self.failed(action))?;
+        let to = PulledTo { source: source.clone(), view: view.into(), position };
+        write_position(&mut transaction, &to).await.map_err(self.failed(action))?;
         transaction.commit().await.map_err(self.failed(action))
     }
 
@@ -260,6 +256,26 @@ fn position(row: &SqliteRow, first: usize) -> Result<Option<PullPosition>, sqlx:
     Ok(Some(PullPosition { watermark_micros, swept_micros, begun_micros }))
 }
 
+pub(crate) async fn write_position(
+    transaction: &mut Transaction<'static, Sqlite>,
+    PulledTo { source, view, position }: &PulledTo,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO pulls (source, view_name, watermark_micros, swept_micros, begun_micros) \
+         VALUES (?, ?, ?, ?, ?) ON CONFLICT (source, view_name) DO UPDATE SET \
+         watermark_micros = excluded.watermark_micros, swept_micros = excluded.swept_micros, \
+         begun_micros = excluded.begun_micros",
+    )
+    .bind(source.as_str())
+    .bind(&**view)
+    .bind(position.watermark_micros)
+    .bind(position.swept_micros)
+    .bind(position.begun_micros)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn write(
     transaction: &mut Transaction<'static, Sqlite>,
     rows: &[PulledRow],
@@ -317,8 +333,11 @@ mod tests {
         let first = commit("a", vec![row(7, 1, 0, 0), row(8, 2, 0, 0)]);
         assert_eq!(store.commit(&first).await.unwrap(), CommitOutcome::Committed);
         assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), None);
-        let again = commit("b", vec![row(8, 2, 1, 1)]);
+        let read_to = PullPosition { watermark_micros: 2, swept_micros: 2, begun_micros: 2 };
+        let to = PulledTo { source: source.clone(), view: "SESSIONS".into(), position: read_to };
+        let again = BatchCommit { pulled_to: vec![to], ..commit("b", vec![row(8, 2, 1, 1)]) };
         assert_eq!(store.commit(&again).await.unwrap(), CommitOutcome::Committed);
+        assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), Some(read_to));
         let known = store.pulled_rows(&source, "SESSIONS", 8..9).await.unwrap();
         assert_eq!(known, HashMap::from([([2; 16], Known { state: 1, revision: 1 })]));
         let counts = store.pulled_counts(&source, "SESSIONS", 0..100).await.unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod evolution;
+mod exchange;
 mod failure;
 mod fixture;
 mod history;

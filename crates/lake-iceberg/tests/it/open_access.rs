@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uncia_document::Timestamp;
 use uncia_lake::{Lake, RowBatch, TableInfo};
 use uncia_lake_iceberg::IcebergLake;
-use uncia_model::{BatchId, ColumnType, Database, TableRef};
+use uncia_model::{BatchId, ColumnType, Database, RowId, TableRef};
 use uncia_store::{BatchCommit, CommitOutcome, Store};
 
 use crate::fixture::{Item, list, record, row, schema};
@@ -33,11 +33,12 @@ async fn other_engines_agree() {
         let commit = BatchCommit { moves, ..BatchCommit::new(batch, n) };
         assert_eq!(store.commit(&commit).await.unwrap(), CommitOutcome::Committed);
     }
+    exchange(&store, &lake).await;
     let mut tables = Vec::new();
     for info in lake.tables().await.unwrap() {
         tables.push(ours(&lake, &info).await);
     }
-    assert_eq!(tables.len(), 2);
+    assert_eq!(tables.len(), 3);
     let request = json!({"catalog": file.display().to_string(), "tables": tables});
 
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/open_access.py");
@@ -47,7 +48,25 @@ async fn other_engines_agree() {
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
     assert!(output.status.success(), "the engines disagree");
-    assert_eq!(said.matches("agrees").count(), 4, "two engines, two tables");
+    assert_eq!(said.matches("agrees").count(), 6, "two engines, three tables");
+}
+
+/// A table whose rows come and go.
+async fn exchange(store: &Store, lake: &IcebergLake) {
+    let kinds = schema(vec![("name", ColumnType::String), ("p_row_id", ColumnType::String)]);
+    let table = TableRef::new(Database::Lookups, "states");
+    let id = |n: i64| RowId::of(&"s".into(), "state", n.unsigned_abs(), 0);
+    for (at, added, gone) in [(100, 0..50, 0..0), (101, 50..60, 20..30), (102, 60..61, 0..20)] {
+        let batch = BatchId::of(&["exchange", &at.to_string()]);
+        let mut sink = lake.sink(&table, &kinds).await.unwrap();
+        for n in added {
+            let name = format!("user{n}");
+            sink.append(&row(n * 40_000_000, json!({"name": name, "p_row_id": id(n).to_string()}))).unwrap();
+        }
+        let step = lake.stage_exchange(batch, sink, &gone.map(id).collect()).await.unwrap().unwrap();
+        let commit = BatchCommit { moves: vec![step], ..BatchCommit::new(batch, at) };
+        assert_eq!(store.commit(&commit).await.unwrap(), CommitOutcome::Committed);
+    }
 }
 
 /// Rows of two tables, whose schema widens with the third batch.
