@@ -219,6 +219,9 @@ pub(crate) enum Snowflake {
         /// Only this source.
         #[arg(value_name = "SOURCE")]
         source: Option<String>,
+        /// Take no snapshots of users, roles, grants and their kin.
+        #[arg(long)]
+        no_state: bool,
     },
     /// How far each view is read, how late its rows came, and what is wrong.
     Status,

@@ -133,8 +133,8 @@ async fn run(cli: Cli) -> Result<Exit> {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::sources::sources(product.store(), format).await
         }
-        Command::Snowflake(Snowflake::Pull { source }) => {
-            commands::snowflake_pull::pull(config?, &data_dir(global)?, source.as_deref(), format).await
+        Command::Snowflake(Snowflake::Pull { source, no_state }) => {
+            commands::snowflake_pull::pull(config?, &data_dir(global)?, source.as_deref(), !no_state, format).await
         }
         Command::Snowflake(Snowflake::Status) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;

@@ -10,6 +10,8 @@ use uncia_sources::Body;
 use uncia_store::PulledRow;
 use uncia_wal::Position;
 
+use crate::state::Exchange;
+
 /// A payload still to be cut.
 pub struct Input {
     pub payload: Arc<Payload>,
@@ -38,6 +40,8 @@ pub enum End {
         rows: Arc<[PulledRow]>,
         /// They are history: they land, and detections do not judge them.
         quiet: bool,
+        /// What becomes visible with the last of them.
+        exchange: Option<Arc<Exchange>>,
         /// Held until the records are committed, or given up.
         held: mpsc::Sender<Infallible>,
     },
@@ -58,7 +62,20 @@ impl Input {
         quiet: bool,
         held: mpsc::Sender<Infallible>,
     ) -> Self {
-        Self { cut: records, end: End::Rows { rows, quiet, held }, ..Self::new(payload, &StreamType::Lines, 0) }
+        Self {
+            cut: records,
+            end: End::Rows { rows, quiet, exchange: None, held },
+            ..Self::new(payload, &StreamType::Lines, 0)
+        }
+    }
+
+    /// With an exchange of rows that is committed with the last of the records.
+    #[must_use]
+    pub fn exchanging(mut self, with: Arc<Exchange>) -> Self {
+        if let End::Rows { exchange, .. } = &mut self.end {
+            *exchange = Some(with);
+        }
+        self
     }
 
     /// The bytes are read on the way.

@@ -35,6 +35,7 @@ mod replay;
 pub mod scheduled;
 mod schemas;
 pub mod serve;
+pub mod state;
 pub mod summary;
 mod walk;
 mod watch;

@@ -12,6 +12,8 @@ use uncia_sources::snowflake::{AccountPuller, Parcel, PullError, Pulled};
 
 use crate::input::Input;
 use crate::serve::Serving;
+use crate::state::{self, Snapshot, StateError, When};
+use crate::walk::Walk;
 
 const MINUTE: i64 = 60 * 1_000_000;
 /// Parcels that wait for the walk; they bound memory.
@@ -25,16 +27,9 @@ pub(crate) fn start(
 ) -> Vec<JoinHandle<()>> {
     let mut tasks = Vec::new();
     for puller in &serving.accounts {
-        let (parcels, mut taken) = mpsc::channel::<Parcel>(WAITING);
-        let inputs = inputs.clone();
-        tasks.push(tokio::spawn(async move {
-            while let Some(parcel) = taken.recv().await {
-                if inputs.send(input(parcel)).await.is_err() {
-                    return;
-                }
-            }
-        }));
-        let (puller, life, clock) = (puller.clone(), life.clone(), serving.walk.clock().clone());
+        let (parcels, taken) = mpsc::channel::<Parcel>(WAITING);
+        tasks.push(tokio::spawn(forward(taken, inputs.clone())));
+        let (puller, life, walk, inputs) = (puller.clone(), life.clone(), serving.walk.clone(), inputs.clone());
         tasks.push(tokio::spawn(async move {
             let every = i64::from(puller.config().interval_minutes) * MINUTE;
             loop {
@@ -42,14 +37,28 @@ pub(crate) fn start(
                     () = pull(&puller, &parcels) => {}
                     () = life.cancelled() => return,
                 }
+                // While the warehouse is awake.
                 tokio::select! {
-                    () = tokio::time::sleep(until_next(clock.now(), every)) => {}
+                    () = snapshots(&walk, &puller, &inputs) => {}
+                    () = life.cancelled() => return,
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(until_next(walk.clock().now(), every)) => {}
                     () = life.cancelled() => return,
                 }
             }
         }));
     }
     tasks
+}
+
+/// Hands parcels on as inputs until one side ends.
+pub async fn forward(mut parcels: mpsc::Receiver<Parcel>, inputs: mpsc::Sender<Input>) {
+    while let Some(parcel) = parcels.recv().await {
+        if inputs.send(input(parcel)).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// A parcel as the walk takes it.
@@ -81,6 +90,32 @@ async fn pull(puller: &AccountPuller, parcels: &mpsc::Sender<Parcel>) {
             }
         }
         Err(error) => tracing::error!(source.id = %id, "cannot be pulled: {error}; it is tried again at the next time"),
+    }
+}
+
+/// Takes the snapshots that are due and says what became of them.
+async fn snapshots(walk: &Walk, puller: &AccountPuller, inputs: &mpsc::Sender<Input>) {
+    let id = &puller.config().id;
+    let views = match state::take(walk, puller, inputs, When::Due).await {
+        Ok(views) => views,
+        Err(StateError::Pull(PullError::Ended)) => return,
+        Err(error) => {
+            tracing::error!(source.id = %id, "no snapshots are taken: {error}; they are at the next time");
+            return;
+        }
+    };
+    for (view, snapshot) in views {
+        match snapshot {
+            Ok(Snapshot { absent: Some(why), .. }) => {
+                tracing::info!(source.id = %id, "{} is not shown: {why}", view.feed());
+            }
+            Ok(Snapshot { rows, added, gone, changes, .. }) => tracing::info!(
+                source.id = %id,
+                "{}: {rows} rows, {added} came, {gone} went, {changes} changes told",
+                view.feed()
+            ),
+            Err(error) => tracing::error!(source.id = %id, "{}: {error}", view.feed()),
+        }
     }
 }
 

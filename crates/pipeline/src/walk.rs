@@ -27,6 +27,7 @@ use crate::land::{AlertColumns, FoundTable, Rows, RuleColumns};
 use crate::process::Processors;
 use crate::replay;
 use crate::schemas::GrowingSchemas;
+use crate::state;
 use crate::summary::Summary;
 
 /// A batch that keeps meeting conflicts is given up after this many tries: somebody else writes to the tables.
@@ -107,6 +108,14 @@ impl Walk {
 
     pub(crate) fn lake(&self) -> &Arc<dyn Lake> {
         &self.lake
+    }
+
+    pub(crate) fn schemas(&self) -> Arc<SchemaSet> {
+        self.schemas.in_force().schemas.clone()
+    }
+
+    pub(crate) fn interner(&self) -> &Arc<Interner> {
+        &self.interner
     }
 
     pub(crate) fn rows(&self) -> &Rows {
@@ -213,7 +222,11 @@ impl Walk {
         if !settled.is_empty() {
             moves.extend(self.lake.stage_removal(raw.id, &failure_table().0, &settled).await?);
         }
+        let exchanges = state::exchanges_of(raw);
+        moves.extend(state::stage_exchanges(&*self.lake, raw.id, &exchanges).await?);
         tracing::debug!(batch.id = %raw.id, records = raw.records, "staged");
+        let mut pulled = pulled(raw);
+        pulled.extend(exchanges.iter().flat_map(|exchange| exchange.columns.iter().cloned()));
         let commit = BatchCommit {
             moves,
             progress: progress(raw),
@@ -222,7 +235,8 @@ impl Walk {
             alerts: admitted.alerts,
             deliveries: admitted.deliveries,
             counters,
-            pulled: pulled(raw),
+            pulled,
+            pulled_to: exchanges.iter().filter_map(|exchange| exchange.taken.clone()).collect(),
             ..BatchCommit::new(raw.id, sealed.micros)
         };
         let outcome = self.store.commit(&commit).await?;

@@ -22,6 +22,7 @@ pub mod oauth;
 pub mod rotation;
 pub mod setup;
 pub mod sql;
+pub mod state;
 mod statement;
 pub mod vault;
 pub mod views;

@@ -11,7 +11,10 @@ use tokio::sync::mpsc;
 use uncia_document::Timestamp;
 use uncia_model::{Clock, SystemClock};
 use uncia_pipeline::batch::RawBatch;
-use uncia_pipeline::{BatchLimits, Batcher, Summary, Walk, pull as parcels};
+use uncia_pipeline::pull::forward;
+use uncia_pipeline::state::{self, Snapshot, StateError, When};
+use uncia_pipeline::{BatchLimits, Batcher, Input, Summary, Walk};
+use uncia_snowflake::state::StateView;
 use uncia_snowflake::views::AuditView;
 use uncia_sources::snowflake::{AccountPuller, Parcel, PullError, Pulled};
 use uncia_store::Store;
@@ -26,10 +29,20 @@ use crate::{snowflake, vault};
 /// A batch is sealed when nothing came for so long: its rows are waited for.
 const LULL: Duration = Duration::from_millis(20);
 
-/// What a view's pull came to.
-type ViewRun = (&'static AuditView, Result<Pulled, PullError>);
+/// What the pull of an account came to.
+pub(crate) struct Run {
+    pub(crate) summary: Summary,
+    pub(crate) views: Result<Vec<(&'static AuditView, Result<Pulled, PullError>)>, PullError>,
+    pub(crate) snapshots: Result<Vec<(&'static StateView, Result<Snapshot, StateError>)>, StateError>,
+}
 
-pub(crate) async fn pull(config: Config, root: &Path, only: Option<&str>, format: Format) -> Result<Exit> {
+pub(crate) async fn pull(
+    config: Config,
+    root: &Path,
+    only: Option<&str>,
+    with_state: bool,
+    format: Format,
+) -> Result<Exit> {
     if config.sources.snowflake.is_empty() {
         return Err(ExitError::configuration("no Snowflake source is configured: add [[sources.snowflake]]"));
     }
@@ -45,22 +58,28 @@ pub(crate) async fn pull(config: Config, root: &Path, only: Option<&str>, format
     let mut failed = false;
     let mut total = Summary::default();
     for puller in pullers {
-        let (summary, views) = run(&walk, &config, &puller).await?;
+        let Run { summary, views, snapshots } = run(&walk, &config, &puller, with_state).await?;
         total.add(&summary);
         let source = puller.config().id.as_str();
+        let problem = |error: String| {
+            let mut cells = vec![serde_json::Value::Null; columns.len()];
+            (cells[0], cells[7]) = (source.into(), error.into());
+            cells
+        };
+        failed |= views.is_err() || snapshots.is_err();
         match views {
             Ok(views) => {
-                for (view, pulled) in views {
-                    failed |= pulled.is_err();
-                    rows.rows.push(row(source, view, &pulled));
-                }
+                failed |= views.iter().any(|(_, pulled)| pulled.is_err());
+                rows.rows.extend(views.iter().map(|(view, pulled)| row(source, view, pulled)));
             }
-            Err(error) => {
-                failed = true;
-                let mut cells = vec![serde_json::Value::Null; columns.len()];
-                (cells[0], cells[7]) = (source.into(), error.to_string().into());
-                rows.rows.push(cells);
+            Err(error) => rows.rows.push(problem(error.to_string())),
+        }
+        match snapshots {
+            Ok(views) => {
+                failed |= views.iter().any(|(_, snapshot)| snapshot.is_err());
+                rows.rows.extend(views.iter().map(|(view, snapshot)| state_row(source, view, snapshot)));
             }
+            Err(error) => rows.rows.push(problem(error.to_string())),
         }
     }
     rows.print(format)?;
@@ -69,14 +88,11 @@ pub(crate) async fn pull(config: Config, root: &Path, only: Option<&str>, format
 }
 
 /// Pulls one account through the walk.
-pub(crate) async fn run(
-    walk: &Walk,
-    config: &Config,
-    puller: &AccountPuller,
-) -> Result<(Summary, Result<Vec<ViewRun>, PullError>)> {
+pub(crate) async fn run(walk: &Walk, config: &Config, puller: &AccountPuller, with_state: bool) -> Result<Run> {
     let limits = BatchLimits { bytes: config.batch.max_bytes, records: config.batch.max_records };
     let (sender, receiver) = mpsc::channel::<RawBatch>(1);
-    let (parcels, mut taken) = mpsc::channel::<Parcel>(2);
+    let (parcels, pulled_parcels) = mpsc::channel::<Parcel>(2);
+    let (inputs, mut taken) = mpsc::channel::<Input>(1);
     let feeding = {
         let handle = Handle::current();
         tokio::task::spawn_blocking(move || -> Result<()> {
@@ -94,8 +110,8 @@ pub(crate) async fn run(
                         continue;
                     }
                 };
-                let Some(parcel) = came else { break };
-                if !batcher.add(parcels::input(parcel), &mut |batch| sender.blocking_send(batch).is_ok())? {
+                let Some(input) = came else { break };
+                if !batcher.add(input, &mut |batch| sender.blocking_send(batch).is_ok())? {
                     return Ok(());
                 }
             }
@@ -108,14 +124,26 @@ pub(crate) async fn run(
     };
     let mut total = Summary::default();
     let pulling = async {
-        let pulled = puller.pull(&parcels).await;
-        drop(parcels);
-        pulled
+        let pulled = tokio::join!(
+            async {
+                let pulled = puller.pull(&parcels).await;
+                drop(parcels);
+                pulled
+            },
+            forward(pulled_parcels, inputs.clone())
+        )
+        .0;
+        let snapshots = match with_state {
+            true => state::take(walk, puller, &inputs, When::Now).await,
+            false => Ok(Vec::new()),
+        };
+        drop(inputs);
+        (pulled, snapshots)
     };
-    let (walked, pulled) = tokio::join!(walk.run(receiver, |summary, _| total.add(summary)), pulling);
+    let (walked, (pulled, snapshots)) = tokio::join!(walk.run(receiver, |summary, _| total.add(summary)), pulling);
     feeding.await.context("the feeding of rows ended abnormally")??;
     walked?;
-    Ok((total, pulled))
+    Ok(Run { summary: total, views: pulled, snapshots })
 }
 
 fn row(source: &str, view: &AuditView, pulled: &Result<Pulled, PullError>) -> Vec<serde_json::Value> {
@@ -125,6 +153,22 @@ fn row(source: &str, view: &AuditView, pulled: &Result<Pulled, PullError>) -> Ve
             let counts = [pulled.read, pulled.new, pulled.revised, pulled.late, pulled.stubs];
             cells.extend(counts.map(serde_json::Value::from));
             cells.push(pulled.absent.then_some("the account does not have this view").into());
+        }
+        Err(error) => {
+            cells.extend(std::iter::repeat_n(serde_json::Value::Null, 5));
+            cells.push(error.to_string().into());
+        }
+    }
+    cells
+}
+
+/// Of a snapshot, `new` counts the rows that came and `revised` the changes that were told.
+fn state_row(source: &str, view: &StateView, snapshot: &Result<Snapshot, StateError>) -> Vec<serde_json::Value> {
+    let mut cells = vec![source.into(), view.feed().into()];
+    match snapshot {
+        Ok(Snapshot { rows, added, changes, unfit, absent, .. }) => {
+            cells.extend([*rows, *added, *changes, 0, *unfit].map(serde_json::Value::from));
+            cells.push(absent.clone().into());
         }
         Err(error) => {
             cells.extend(std::iter::repeat_n(serde_json::Value::Null, 5));

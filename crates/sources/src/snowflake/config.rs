@@ -6,6 +6,7 @@ use serde::Deserialize;
 use uncia_model::{LogType, Secret, SourceId};
 use uncia_processing::FilterConfig;
 use uncia_snowflake::auth::WorkloadProvider;
+use uncia_snowflake::state::{STATE_VIEWS, StateView};
 use uncia_snowflake::views::{AUDIT_VIEWS, AuditView};
 
 /// A Snowflake account whose audit views are pulled.
@@ -47,6 +48,9 @@ pub struct SnowflakeSourceConfig {
     /// Minutes between two snapshots of users, roles, grants and their kin, an hour at least; 0: none are taken.
     #[serde(default = "state_minutes")]
     pub state_minutes: u32,
+    /// Names of state views to take snapshots of; if left out, all that the account shows.
+    #[serde(default)]
+    pub state_views: Vec<String>,
     /// What of it is dropped.
     #[serde(default)]
     pub filters: FilterConfig,
@@ -115,6 +119,11 @@ const fn state_minutes() -> u32 {
 pub enum SnowflakeSourceError {
     #[error("Snowflake source `{id}`: there is no view {view}; known are {}", known_views().join(", "))]
     View { id: SourceId, view: String },
+    #[error(
+        "Snowflake source `{id}`: there is no state view {view}; known are {}",
+        STATE_VIEWS.iter().map(|view| view.name).collect::<Vec<_>>().join(", ")
+    )]
+    StateView { id: SourceId, view: String },
     #[error("Snowflake source `{id}`: {field} must be {bounds}, not {value}")]
     Bounds { id: SourceId, field: &'static str, bounds: &'static str, value: u32 },
     #[error("Snowflake source `{id}`: database and schema go together")]
@@ -138,10 +147,23 @@ impl SnowflakeSourceConfig {
         if self.database.is_some() != self.schema.is_some() {
             return Err(SnowflakeSourceError::Place { id: self.id.clone() });
         }
-        match self.views.iter().find(|view| !known_views().contains(&view.to_uppercase().as_str())) {
-            Some(view) => Err(SnowflakeSourceError::View { id: self.id.clone(), view: view.clone() }),
+        if let Some(view) = self.views.iter().find(|view| !known_views().contains(&view.to_uppercase().as_str())) {
+            return Err(SnowflakeSourceError::View { id: self.id.clone(), view: view.clone() });
+        }
+        let is_state = |name: &str| STATE_VIEWS.iter().any(|view| view.name.eq_ignore_ascii_case(name));
+        match self.state_views.iter().find(|view| !is_state(view)) {
+            Some(view) => Err(SnowflakeSourceError::StateView { id: self.id.clone(), view: view.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// The views to take snapshots of; none if none are to be taken.
+    #[must_use]
+    pub fn snapshot_views(&self) -> Vec<&'static StateView> {
+        let chosen = |view: &&StateView| {
+            self.state_views.is_empty() || self.state_views.iter().any(|name| name.eq_ignore_ascii_case(view.name))
+        };
+        STATE_VIEWS.iter().filter(|_| self.state_minutes > 0).filter(chosen).collect()
     }
 
     /// The views to pull.
@@ -194,6 +216,7 @@ mod tests {
         for (text, expected) in [
             ("interval_minutes = 0", "interval_minutes must be 1 to 1440, not 0"),
             ("state_minutes = 5", "state_minutes must be 0 or at least 60, not 5"),
+            ("state_views = [\"USER\"]", "there is no state view USER; known are USERS, ROLES"),
             ("database = \"d\"", "database and schema go together"),
             ("views = [\"usage_history\"]", "there is no view usage_history; known are LOGIN_HISTORY, SESSIONS"),
         ] {

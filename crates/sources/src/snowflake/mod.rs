@@ -7,9 +7,11 @@
 mod config;
 mod pull;
 mod rows;
+mod state;
 mod statements;
 mod window;
 
 pub use config::{SignInConfig, SnowflakeSourceConfig, SnowflakeSourceError};
 pub use pull::{AccountPuller, Parcel, PullError, Pulled};
 pub use rows::RowError;
+pub use state::StateAnswer;

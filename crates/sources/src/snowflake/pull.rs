@@ -12,10 +12,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
-use uncia_document::Timestamp;
-use uncia_model::{Clock, LogType, Origin, Payload, Record};
+use uncia_model::{Clock, Payload, Record};
 use uncia_snowflake::decode::epoch_nanos;
 use uncia_snowflake::views::AuditView;
 use uncia_snowflake::{Client, Error, Statement};
@@ -125,6 +123,14 @@ impl AccountPuller {
         &self.config
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Pulls every view once. One that fails stops no other.
     pub async fn pull(
         &self,
@@ -143,7 +149,7 @@ impl AccountPuller {
     }
 
     /// Up to here the views are read: nobody's clock but the server's says what a view shows.
-    async fn server_time(&self) -> Result<i64, PullError> {
+    pub async fn server_time(&self) -> Result<i64, PullError> {
         let answer = self.client.execute(&statements::time(&self.config)).await?;
         let columns = answer.columns.clone();
         let rows = answer.all_rows().await?;
@@ -408,26 +414,13 @@ impl Intake<'_> {
 
     async fn send(&mut self, place: usize) -> Result<(), PullError> {
         let Open { records, rows, .. } = std::mem::take(&mut self.open[place]);
-        let config = &self.puller.config;
         // The same rows make the same parcel, and other rows another one.
         let mut hasher = blake3::Hasher::new();
         for record in &records {
             hasher.update(record.identity.map(|id| id.hex()).unwrap_or_default().as_slice());
         }
-        let (database, schema) = config.place();
-        let origin = Origin {
-            source: config.id.clone(),
-            source_label: config.label.as_deref().unwrap_or(config.id.as_str()).into(),
-            key: format!("snowflake:{}:{}", self.view.feed(), hasher.finalize().to_hex()).into(),
-            place: Some(format!("{database}.{schema}.{}", self.view.name).into()),
-        };
-        let payload = Payload {
-            origin,
-            bytes: Bytes::new(),
-            received: Timestamp::from_micros(self.puller.clock.now().micros),
-            log_types: vec![LogType::from(self.view.log_type)],
-            head: None,
-        };
+        let key = format!("snowflake:{}:{}", self.view.feed(), hasher.finalize().to_hex());
+        let payload = self.puller.payload(self.view.name, key, self.view.log_type);
         let parcel = Parcel { payload, records, rows: rows.into(), quiet: place == 1, held: self.held.clone() };
         self.out.send(parcel).await.map_err(|_| PullError::Ended)
     }

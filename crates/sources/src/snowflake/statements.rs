@@ -100,8 +100,14 @@ fn ask(config: &SnowflakeSourceConfig, view: &AuditView, sql: String, bindings: 
 }
 
 fn table(config: &SnowflakeSourceConfig, view: &AuditView) -> String {
+    place(config, view.name)
+}
+
+/// A view's full name.
+#[must_use]
+pub(super) fn place(config: &SnowflakeSourceConfig, view: &str) -> String {
     let (database, schema) = config.place();
-    format!("{}.{}.{}", identifier(database), identifier(schema), view.name)
+    format!("{}.{}.{view}", identifier(database), identifier(schema))
 }
 
 /// Bounds are values and no sub-query, so that Snowflake can skip what lies outside them.

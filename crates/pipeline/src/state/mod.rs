@@ -1,0 +1,20 @@
+//! Snapshots of what accounts are like, and what changed between two of them.
+//!
+//! ```text
+//!  the view's rows ─▶ ids ─┬─ there already: nothing to do
+//!  ids in the lake ────────┘  new: processed ─┬─▶ Exchange: rows in, rows out ─────┐
+//!                             gone ───────────┴─▶ diff ─▶ records of changes ──────┴▶ one Input ─▶ the walk
+//! ```
+//!
+//! The table of a view holds exactly the newest snapshot of each account. The changes, which rules judge, travel with the
+//! exchange of rows that they come from, and the last batch that holds some of them commits the exchange and the time of
+//! the snapshot with it. So after a crash at any moment the next snapshot is compared with what is there, and no change is
+//! told twice or never; what changes twice between two snapshots is told once.
+
+mod diff;
+mod exchange;
+mod take;
+
+pub use exchange::Exchange;
+pub(crate) use exchange::{of as exchanges_of, stage as stage_exchanges};
+pub use take::{Snapshot, StateError, StateRows, When, take};
