@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["uncia-document"],
     &["uncia-model"],
     &["uncia-processing", "uncia-ruleir", "uncia-lake", "uncia-store", "uncia-wal", "uncia-snowflake"],
-    &["uncia-sources", "uncia-detection", "uncia-alerting", "uncia-lake-iceberg"],
+    &["uncia-sources", "uncia-enrichment", "uncia-detection", "uncia-alerting", "uncia-lake-iceberg"],
     &["uncia-pipeline"],
     &["uncia-app"],
 ];

@@ -89,7 +89,7 @@ impl Product {
             let file = content.rule(&id).map(|rule| rule.file.as_str()).unwrap_or_default();
             notice(format!("{file}: detection {id} does not load: {error}"));
         }
-        Ok(Walk::new(Parts {
+        let walk = Walk::new(Parts {
             lake: self.lake.clone(),
             store: self.store.clone(),
             generation,
@@ -100,7 +100,15 @@ impl Product {
             clock,
             blobs: self.dir.blobs(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-        }))
+        });
+        for source in &config.sources.snowflake {
+            for view in source.snapshot_views() {
+                if let Err(error) = walk.load_state(&source.id, source.label(), view).await {
+                    notice(format!("events are not enriched with {} of {}: {error}", view.name, source.id));
+                }
+            }
+        }
+        Ok(walk)
     }
 
     /// The detections of some content, with workers of their own.

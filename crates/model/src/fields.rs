@@ -36,6 +36,9 @@ pub const ANY: &[&str] = &[
     "p_any_serial_numbers",
 ];
 
+/// JSON text: what lookup tables know of the event's values. Rules and the rows of matches have it, the log table has not.
+pub const ENRICHMENT: &str = "p_enrichment";
+
 pub const RULE_ID: &str = "p_rule_id";
 pub const RULE_SEVERITY: &str = "p_rule_severity";
 pub const RULE_TAGS: &str = "p_rule_tags";

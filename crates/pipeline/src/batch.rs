@@ -75,6 +75,9 @@ impl Batcher {
     /// Cuts the input into records and hands over each batch that gets full. `emit` says false to stop, and so does the
     /// answer then. An error is one of reading: the records before it are kept, and the input is not noted as done.
     pub fn add(&mut self, input: Input, emit: &mut dyn FnMut(RawBatch) -> bool) -> io::Result<bool> {
+        if let End::Rows { exchange: Some(_), .. } = input.end {
+            return Ok(self.add_whole(input, emit));
+        }
         if let End::Rows { .. } = input.end {
             let Input { payload, cut, end, .. } = input;
             let Some(mut piece) = self.collect(&payload, 0, &end, &mut cut.into_iter().map(Ok), emit) else {
@@ -97,6 +100,20 @@ impl Batcher {
             self.wal = Some(position);
         }
         Ok(true)
+    }
+
+    /// Adds records that become visible together, however many they are.
+    fn add_whole(&mut self, input: Input, emit: &mut dyn FnMut(RawBatch) -> bool) -> bool {
+        let Input { payload, cut, end, .. } = input;
+        self.bytes += cut.iter().map(|record| record.bytes.len()).sum::<usize>();
+        self.records += cut.len();
+        let done = cut.len() as u64;
+        let items = cut.into_iter().map(Ok).collect();
+        self.pieces.push(Piece { payload, items, done, complete: true, end });
+        if self.bytes < self.limits.bytes && self.records < self.limits.records {
+            return true;
+        }
+        self.flush().is_none_or(emit)
     }
 
     /// Adds the records from `skip` on; what is left for the next batch is a piece that nobody has yet. `None` if nobody

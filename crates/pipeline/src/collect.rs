@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use uncia_document::Interner;
+use uncia_enrichment::Enricher;
 use uncia_lake::{Lake, LakeError, RowSink};
 use uncia_model::{Database, Failure, LogType, SourceId, TableRef};
 use uncia_processing::Processed;
 
 use crate::batch::RawBatch;
 use crate::detect::{JudgedEvents, by_log_type};
+use crate::enrich;
 use crate::filter::{self, FilteredCounts};
 use crate::generation::Generation;
 use crate::process::{Chunk, Processors};
@@ -52,6 +55,9 @@ pub(crate) struct Collector<'a> {
     /// For the whole batch.
     pub(crate) generation: &'a Arc<Generation>,
     pub(crate) lake: &'a dyn Lake,
+    /// For the whole batch.
+    pub(crate) enricher: &'a Arc<Enricher>,
+    pub(crate) interner: &'a Arc<Interner>,
     pub(crate) parse_time: uncia_document::Timestamp,
 }
 
@@ -96,7 +102,7 @@ impl Collector<'_> {
         let Chunk { source, quiet, processed: Processed { events, failures, .. }, filtered } = chunk;
         let mut groups = by_log_type(events);
         if let (Some(detections), false) = (&self.generation.detections, quiet) {
-            detections.judge(&mut groups).await;
+            detections.judge(&mut groups, self.enricher, &source).await;
         }
         JudgedChunk { source, groups, failures, filtered }
     }
@@ -123,11 +129,13 @@ impl Collector<'_> {
         mut groups: Vec<JudgedEvents>,
     ) -> Result<(EventRows, Vec<JudgedEvents>), WalkError> {
         let processors = self.processors.clone();
+        let (enricher, interner) = (self.enricher.clone(), self.interner.clone());
         let work = move || -> Result<_, LakeError> {
             let mut spare = Vec::new();
             for group in &mut groups {
                 rows.append(&source, group)?;
                 group.keep_found(&mut spare);
+                enrich::enrich_found(&enricher, &source, &mut group.events, &interner);
             }
             processors.recycle(spare);
             Ok((rows, groups))

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use uncia_alerting::Judged;
 use uncia_detection::{Engine, EventBatch};
 use uncia_document::Document;
-use uncia_model::{DetectionError, Event, LogType, Match};
+use uncia_enrichment::Enricher;
+use uncia_model::{DetectionError, Event, LogType, Match, SourceId};
+
+use crate::enrich;
 
 /// The engine, and the log types that it has detections for: events of others never become bytes again.
 #[derive(Clone)]
@@ -68,12 +71,13 @@ pub(crate) fn by_log_type(events: Vec<Event>) -> Vec<JudgedEvents> {
 
 impl Detections {
     /// Runs the detections over all groups. Never fails: what goes wrong is an error of a detection.
-    pub(crate) async fn judge(&self, groups: &mut [JudgedEvents]) {
+    pub(crate) async fn judge(&self, groups: &mut [JudgedEvents], enricher: &Enricher, source: &SourceId) {
         for group in groups {
             if !self.log_types.contains(&group.log_type) {
                 continue;
             }
-            let events = group.events.iter().map(rule_bytes).collect();
+            let enricher = Some(enricher).filter(|enricher| enricher.concerns(&group.log_type));
+            let events = group.events.iter().map(|event| rule_bytes(event, enricher, source)).collect();
             let part = EventBatch { log_type: group.log_type.clone(), events };
             let evaluation = self.engine.evaluate_part(part).await;
             group.matches = evaluation.matches;
@@ -83,8 +87,12 @@ impl Detections {
 }
 
 /// What rules see of an event.
-fn rule_bytes(event: &Event) -> Bytes {
+fn rule_bytes(event: &Event, enricher: Option<&Enricher>, source: &SourceId) -> Bytes {
     let mut json = Vec::with_capacity(event.raw_bytes + event.raw_bytes / 2 + 512);
     event.document.write_json(&mut json);
+    let found = enricher.and_then(|enricher| enricher.enrich(&event.log_type, source, event.document.root()));
+    if let Some(found) = found {
+        enrich::append(&mut json, &found);
+    }
     json.into()
 }

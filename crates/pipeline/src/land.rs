@@ -183,6 +183,7 @@ fn with_rule_columns(log: &TableSchema) -> TableSchema {
         Column::new(fields::ALERT_CREATION_TIME, ColumnType::Timestamp),
         Column::new(fields::ALERT_UPDATE_TIME, ColumnType::Timestamp),
         text(fields::DEDUP),
+        Column::new(fields::ENRICHMENT, ColumnType::Json),
     ];
     // A log type whose own fields take a rule column's name keeps its own; the match's stays out of the way.
     let is_new = |column: &Column| !log.columns.iter().any(|has| has.name.eq_ignore_ascii_case(&column.name));

@@ -23,6 +23,7 @@ mod blob;
 mod cache;
 mod collect;
 mod detect;
+mod enrich;
 mod filter;
 mod generation;
 pub mod history;

@@ -20,6 +20,7 @@ use crate::batch::RawBatch;
 use crate::blob;
 use crate::collect::{CollectedBatch, Collector, EventRows};
 use crate::detect::JudgedEvents;
+use crate::enrich::Lookups;
 use crate::filter::{FilteredCounts, SourceFilters};
 use crate::generation::{Generation, Generations};
 use crate::input::End;
@@ -69,6 +70,7 @@ pub struct Walk {
     schemas: Arc<GrowingSchemas>,
     processors: Arc<Processors>,
     rows: Rows,
+    lookups: Lookups,
 }
 
 /// Why a batch could not be committed. Its input is untouched and can be walked again.
@@ -93,7 +95,8 @@ impl Walk {
         let schemas = Arc::new(GrowingSchemas::new(&schemas, &discovered));
         let processors = Arc::new(Processors::new(schemas.clone(), interner.clone(), filters, threads));
         let (rows, generation) = (Rows::new(interner.clone()), Generations::new(generation));
-        Self { lake, store, generation, interner, clock, blobs, schemas, processors, rows }
+        let lookups = Lookups::default();
+        Self { lake, store, generation, interner, clock, blobs, schemas, processors, rows, lookups }
     }
 
     #[must_use]
@@ -112,6 +115,10 @@ impl Walk {
 
     pub(crate) fn schemas(&self) -> Arc<SchemaSet> {
         self.schemas.in_force().schemas.clone()
+    }
+
+    pub(crate) const fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     pub(crate) fn interner(&self) -> &Arc<Interner> {
@@ -176,11 +183,14 @@ impl Walk {
     async fn collect(&self, raw: &Arc<RawBatch>) -> Result<CollectedBatch, WalkError> {
         let (in_force, parse_time) = (self.schemas.in_force(), self.clock.now());
         let generation = self.generation();
+        let enricher = self.lookups.get();
         let collector = Collector {
             processors: &self.processors,
             in_force: &in_force,
             generation: &generation,
             lake: &*self.lake,
+            enricher: &enricher,
+            interner: &self.interner,
             parse_time,
         };
         let collected = collector.collect(raw).await?;

@@ -16,7 +16,8 @@ use uncia_processing::StreamType;
 use uncia_store::AlertFilter;
 
 use crate::cli::{self, Global};
-use crate::commands::{ingest, snowflake_pull};
+use crate::commands::ingest;
+use crate::commands::snowflake_pull::{self, Run};
 use crate::config::Config;
 use crate::content;
 use crate::demo::account::{DemoAccount, LATENESS_MICROS, is_pulled};
@@ -86,7 +87,7 @@ async fn play(
 }
 
 async fn pull(walk: &Walk, config: &Config, account: &DemoAccount) -> Result<Summary> {
-    let (summary, views) = snowflake_pull::run(walk, config, &account.puller).await?;
+    let Run { summary, views, .. } = snowflake_pull::run(walk, config, &account.puller, false).await?;
     for (view, pulled) in views.context("the story's Snowflake account cannot be pulled")? {
         pulled.with_context(|| format!("the story's {} cannot be pulled", view.name))?;
     }

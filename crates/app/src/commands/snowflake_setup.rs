@@ -26,20 +26,6 @@ use crate::exit::{Exit, ExitError};
 use crate::output::{Format, Rows, write_out};
 use crate::{snowflake, vault};
 
-/// Views of which snapshots are taken.
-const STATE_VIEWS: [&str; 11] = [
-    "USERS",
-    "ROLES",
-    "GRANTS_TO_USERS",
-    "GRANTS_TO_ROLES",
-    "NETWORK_POLICIES",
-    "NETWORK_RULES",
-    "PASSWORD_POLICIES",
-    "SESSION_POLICIES",
-    "CREDENTIALS",
-    "SHARES",
-    "STAGES",
-];
 /// How often the answer to a sign-in is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked for once the browser is back: a code is exchanged within a moment, or not at all.
@@ -318,9 +304,9 @@ impl Desk<'_> {
 /// All views that are going to be read.
 fn views(source: &SnowflakeSourceConfig) -> Vec<String> {
     let mut views: Vec<&str> = source.audit_views().iter().map(|view| view.name).collect();
-    if source.state_minutes > 0 {
-        views.extend(STATE_VIEWS);
-    }
+    let snapshots = source.snapshot_views();
+    // Anybody may show the parameters.
+    views.extend(snapshots.iter().filter(|view| view.show.is_none()).map(|view| view.name));
     views.dedup();
     views.into_iter().map(str::to_owned).collect()
 }

@@ -91,6 +91,7 @@ fn source(double: &Double) -> SnowflakeSourceConfig {
         interval_minutes: 60,
         backfill_hours: 1,
         state_minutes: 0,
+        state_views: Vec::new(),
         filters: uncia_processing::FilterConfig::default(),
     }
 }

@@ -14,8 +14,11 @@ mod reload;
 mod replay;
 mod scheduled;
 mod serve;
+mod snapshots;
 mod snowflake_answers;
 mod snowflake_setup;
+mod snowflake_state;
+
 mod two_processes;
 
 use std::path::Path;

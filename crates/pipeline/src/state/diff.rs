@@ -38,7 +38,9 @@ impl StateRow {
     /// Of a document in normal form, or of a row of the lake: the same row gives the same.
     pub(crate) fn of(id: RowId, document: &Document, schema: &TableSchema) -> Self {
         let mut cells: Map<String, Value> = serde_json::from_str(&document.to_json()).unwrap_or_default();
-        cells.retain(|name, value| !name.starts_with("p_") && !is_nothing(value));
+        // What is no column the lake keeps aside.
+        let is_column = |name: &String| schema.columns.iter().any(|column| column.name == *name);
+        cells.retain(|name, value| !name.starts_with("p_") && !is_nothing(value) && is_column(name));
         for column in schema.columns.iter().filter(|column| column.kind == ColumnType::Timestamp) {
             if let Some(Value::String(text)) = cells.get_mut(&column.name)
                 && text.len() > MICROSECOND_TEXT
@@ -100,16 +102,10 @@ fn differing(before: &StateRow, after: &StateRow, compared: &HashSet<String>) ->
 }
 
 impl Change {
-    /// The identity of the change: which row became which, seen behind which snapshot.
-    pub(crate) fn key(&self, seen: Seen) -> [u8; 16] {
-        let mut hasher = blake3::Hasher::new();
-        for row in [&self.before, &self.after] {
-            hasher.update(&row.as_ref().map_or([b'-'; 32], |row| row.id.hex()));
-        }
-        hasher.update(&seen.before.to_le_bytes());
-        let mut key = [0; 16];
-        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        key
+    /// The identity of the change: which row became which, behind the snapshot of that time.
+    pub(crate) fn key(&self, before_micros: i64) -> String {
+        let id = |row: &Option<StateRow>| row.as_ref().map_or_else(|| "-".to_owned(), |row| row.id.to_string());
+        format!("{before_micros}:{}:{}", id(&self.before), id(&self.after))
     }
 
     /// The record that tells of it.

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! The table of a view holds exactly the newest snapshot of each account. The changes, which rules judge, travel with the
-//! exchange of rows that they come from, and the last batch that holds some of them commits the exchange and the time of
-//! the snapshot with it. So after a crash at any moment the next snapshot is compared with what is there, and no change is
-//! told twice or never; what changes twice between two snapshots is told once.
+//! exchange of rows that they come from, and one batch commits both and the time of the snapshot. So after a crash at any
+//! moment the next snapshot is compared with what was told, and no change is told twice or never.
 
 mod diff;
 mod exchange;

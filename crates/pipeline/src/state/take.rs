@@ -27,7 +27,6 @@ const IDS_PER_QUERY: usize = 500;
 const MOST_IDS: usize = 2_000;
 /// Columns are remembered as rows of an hour that is never forgotten.
 const COLUMNS: i64 = i64::MAX - 1;
-const HOUR: i64 = 3_600 * 1_000_000;
 
 /// The rows of one view, as they come.
 #[async_trait]
@@ -110,6 +109,11 @@ pub async fn take(
     let mut taken = Vec::new();
     for view in views {
         let snapshot = snapshot(walk, puller, view, now, out).await;
+        if let Ok(Snapshot { added, gone, .. }) = &snapshot
+            && added + gone > 0
+        {
+            walk.load_state(&puller.config().id, puller.config().label(), view).await?;
+        }
         note(walk.store(), &puller.config().id, view, now, &snapshot).await?;
         if matches!(snapshot, Err(StateError::Pull(PullError::Ended))) {
             return Err(PullError::Ended.into());
@@ -264,7 +268,8 @@ impl Taking<'_> {
         if let Some(before) = self.before {
             let was_there = |name: &&String| remembered.get(&column_key(name)).is_some_and(|known| known.state == 1);
             let compared: HashSet<String> = columns.iter().filter(was_there).cloned().collect();
-            changes = self.changes(&added, &gone, &compared, before).await?;
+            changes = self.changes(&added, &gone, &compared).await?;
+            changes.sort_by_cached_key(|change| change.key(before.watermark_micros));
         }
         snapshot.changes = changes.len() as u64;
         if added.is_empty() && gone.is_empty() && columns_now.is_empty() {
@@ -278,9 +283,6 @@ impl Taking<'_> {
         if noted != Some(position) {
             return Err(PullError::NotCommitted.into());
         }
-        // Of what was told behind earlier snapshots nothing can come again.
-        let hour = position.watermark_micros.div_euclid(HOUR);
-        self.walk.store().prune_pulled_rows(self.source, &self.feed, hour).await?;
         Ok(())
     }
 
@@ -316,20 +318,10 @@ impl Taking<'_> {
         added: &[(RowId, Document)],
         gone: &HashSet<RowId>,
         compared: &HashSet<String>,
-        before: PullPosition,
     ) -> Result<Vec<Change>, StateError> {
         let gone = self.rows_there(gone).await?;
         let added = added.iter().map(|(id, document)| StateRow::of(*id, document, &self.schema)).collect();
-        let changes = changes(self.view, gone, added, compared);
-        let hour = before.watermark_micros.div_euclid(HOUR);
-        // Told already, by batches that came before one that was lost.
-        let told = self.walk.store().pulled_rows(self.source, &self.feed, hour..hour + 1).await?;
-        let seen = self.seen(before);
-        Ok(changes.into_iter().filter(|change| !told.contains_key(&change.key(seen))).collect())
-    }
-
-    const fn seen(&self, before: PullPosition) -> Seen {
-        Seen { before: before.watermark_micros, after: self.now }
+        Ok(changes(self.view, gone, added, compared))
     }
 
     /// Gives the walk the changes and the exchange, and waits until it has let go of them.
@@ -339,26 +331,17 @@ impl Taking<'_> {
         changes: Vec<Change>,
         before: Option<PullPosition>,
     ) -> Result<(), PullError> {
-        let mut hasher = blake3::Hasher::new();
-        let (mut records, mut rows) = (Vec::new(), Vec::new());
-        if let Some(before) = before {
-            let seen = self.seen(before);
+        let mut records = Vec::new();
+        if let Some(before) = before.map(|before| before.watermark_micros) {
+            let seen = Seen { before, after: self.now };
             for (ordinal, change) in (0..).zip(&changes) {
-                let key = change.key(seen);
-                let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-                let row_id = RowId::of(self.source, &format!("snowflake:{}:{text}", self.feed), 0, 0);
+                let key = format!("snowflake:{}:{}", self.feed, change.key(before));
+                let row_id = RowId::of(self.source, &key, 0, 0);
                 records.push(Record::alone(ordinal, change.record(self.view, seen).into()).known_as(row_id));
-                rows.push(PulledRow {
-                    source: self.source.clone(),
-                    view: self.feed.clone(),
-                    hour: before.watermark_micros.div_euclid(HOUR),
-                    key,
-                    known: Known { state: 0, revision: 0 },
-                });
             }
-            hasher.update(&before.watermark_micros.to_le_bytes());
         }
-        // The same exchange makes the same batch, and another one another.
+        let mut hasher = blake3::Hasher::new();
+        // Another exchange makes another batch.
         let mut ids: Vec<RowId> = exchange.gone.iter().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -371,7 +354,7 @@ impl Taking<'_> {
         let key = format!("snowflake:{}:{}", self.feed, hasher.finalize().to_hex());
         let payload = (self.payload)(key, STATE_CHANGE);
         let (held, mut let_go) = mpsc::channel::<Infallible>(1);
-        let input = Input::rows(payload, records, rows.into(), false, held).exchanging(Arc::new(exchange));
+        let input = Input::rows(payload, records, Arc::from([]), false, held).exchanging(Arc::new(exchange));
         self.out.send(input).await.map_err(|_| PullError::Ended)?;
         let none: Option<Infallible> = let_go.recv().await;
         debug_assert!(none.is_none());
@@ -439,6 +422,7 @@ impl Walk {
     }
 
     fn processor(&self) -> Processor {
-        Processor::new(self.schemas(), self.interner().clone())
+        // The view says what a row is; policies have their lists in one column or in another.
+        Processor::relaxed(self.schemas(), self.interner().clone())
     }
 }

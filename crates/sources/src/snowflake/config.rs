@@ -181,6 +181,12 @@ impl SnowflakeSourceConfig {
         self.audit_views().into_iter().map(|view| LogType::from(view.log_type))
     }
 
+    /// What people call it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(self.id.as_str())
+    }
+
     /// Database and schema of the views.
     #[must_use]
     pub fn place(&self) -> (&str, &str) {

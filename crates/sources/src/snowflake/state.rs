@@ -52,7 +52,7 @@ impl AccountPuller {
         Payload {
             origin: Origin {
                 source: config.id.clone(),
-                source_label: config.label.as_deref().unwrap_or(config.id.as_str()).into(),
+                source_label: config.label().into(),
                 key: key.into(),
                 place: Some(format!("{database}.{schema}.{place}").into()),
             },
