@@ -18,7 +18,6 @@ mod snapshots;
 mod snowflake_answers;
 mod snowflake_setup;
 mod snowflake_state;
-
 mod two_processes;
 
 use std::path::Path;
