@@ -119,7 +119,7 @@ fn bad_input(ground: &Ground) -> Result<()> {
 fn snowflake_clients(_: &Ground) -> Result<()> {
     let python = python::environment("snowflake", "xtask/python/requirements-snowflake.txt")?;
     // The whole workspace, as its tests are built: a package alone would build the SQL engine with other features.
-    let mut command = cargo(["nextest", "run", "--locked", "--workspace", "--no-capture"]);
+    let mut command = cargo(["nextest", "run", "--locked", "--workspace", "--test", "it", "--no-capture"]);
     command.args(["-E", "package(uncia-snowflake-double) and test(official)"]);
     run(command.env("UNCIA_SNOWFLAKE_PYTHON", python))
 }
