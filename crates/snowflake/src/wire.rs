@@ -1,9 +1,12 @@
 //! The SQL API's answers as they come over the wire (<https://docs.snowflake.com/en/developer-guide/sql-api/reference>).
 
+use std::fmt;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::decode::{ColumnMeta, Kind};
 
@@ -28,6 +31,7 @@ pub(crate) struct Answered {
     #[serde(deserialize_with = "lenient")]
     pub(crate) statement_handle: String,
     pub(crate) result_set_meta_data: Option<MetaData>,
+    #[serde(deserialize_with = "some_rows")]
     pub(crate) data: Option<Rows>,
 }
 
@@ -72,6 +76,7 @@ pub(crate) struct PartitionInfo {
 /// A partition after the first: rows and nothing else.
 #[derive(Deserialize)]
 struct Partition {
+    #[serde(deserialize_with = "rows")]
     data: Rows,
 }
 
@@ -94,8 +99,61 @@ pub(crate) fn gunzip(packed: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
+/// A cell. By the API's description it is text or null; whatever else came would be kept as its JSON text, rather than a
+/// whole result lost.
+struct Cell(Option<String>);
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CellVisitor)
+    }
+}
+
+struct CellVisitor;
+
+impl<'de> Visitor<'de> for CellVisitor {
+    type Value = Cell;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a cell")
+    }
+
+    fn visit_unit<E>(self) -> Result<Cell, E> {
+        Ok(Cell(None))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Cell, E> {
+        Ok(Cell(Some(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Cell, E> {
+        Ok(Cell(Some(value.to_string())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Cell, A::Error> {
+        let value = serde_json::Value::deserialize(SeqAccessDeserializer::new(items))?;
+        Ok(Cell(Some(value.to_string())))
+    }
+
+    /// Objects, and numbers too: serde_json hands them over as a map where their digits are to be kept.
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Cell, A::Error> {
+        let value = serde_json::Value::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(Cell(Some(value.to_string())))
+    }
+}
+
+fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rows, D::Error> {
+    let rows = Vec::<Vec<Cell>>::deserialize(deserializer)?;
+    Ok(rows.into_iter().map(|row| row.into_iter().map(|cell| cell.0).collect()).collect())
+}
+
+fn some_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rows>, D::Error> {
+    let rows = Option::<Vec<Vec<Cell>>>::deserialize(deserializer)?;
+    Ok(rows.map(|rows| rows.into_iter().map(|row| row.into_iter().map(|cell| cell.0).collect()).collect()))
+}
+
 /// Codes are text by the API's description, but null and numbers have been seen in its errors.
-fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(match value {
         serde_json::Value::String(text) => text,
@@ -116,6 +174,18 @@ mod tests {
         assert_eq!((answer.code.as_str(), answer.message.as_str()), ("390303", ""));
         assert!(answered(b"<html>").is_err());
         assert_eq!(partition(br#"{"data":[["1",null]]}"#).unwrap(), [vec![Some("1".to_owned()), None]]);
+    }
+
+    #[test]
+    fn cells_that_are_no_text_are_kept_as_they_came() {
+        let body = br#"{"data":[["a\u00e9",null,1.50,12345678901234567890123,true,{"b":[1]},[null]]],"code":null}"#;
+        let expected = ["a\u{e9}", "", "1.50", "12345678901234567890123", "true", r#"{"b":[1]}"#, "[null]"];
+        let rows = [partition(body).unwrap(), answered(body).unwrap().data.unwrap()];
+        for mut rows in rows {
+            let row: Vec<String> = rows.remove(0).into_iter().map(Option::unwrap_or_default).collect();
+            assert_eq!(row, expected);
+        }
+        assert!(answered(br#"{"data":[{}]}"#).is_err());
     }
 
     #[test]

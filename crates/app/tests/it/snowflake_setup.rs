@@ -137,6 +137,42 @@ fn each_missing_privilege_is_named_with_what_gives_it() {
 }
 
 #[test]
+fn copies_of_the_views_are_read_with_grants_on_them_alone() {
+    let place = Place::new(Edition::Enterprise);
+    place.configure("database = \"AUDIT\"\nschema = \"Copies\"\nviews = [\"LOGIN_HISTORY\", \"SESSIONS\"]\n");
+    let mut copies = "CREATE DATABASE AUDIT; CREATE SCHEMA AUDIT.\"Copies\";".to_owned();
+    for view in [
+        "LOGIN_HISTORY",
+        "SESSIONS",
+        "USERS",
+        "ROLES",
+        "GRANTS_TO_USERS",
+        "GRANTS_TO_ROLES",
+        "NETWORK_POLICIES",
+        "NETWORK_RULES",
+        "PASSWORD_POLICIES",
+        "SESSION_POLICIES",
+        "CREDENTIALS",
+        "SHARES",
+        "STAGES",
+    ] {
+        copies += &format!("CREATE VIEW AUDIT.\"Copies\".{view} AS SELECT * FROM SNOWFLAKE.ACCOUNT_USAGE.{view};");
+    }
+    place.double.run_script(&copies).unwrap();
+    place.let_in();
+    let (good, findings) = place.check();
+    assert!(good, "{findings:#?}");
+    assert!(!place.ok(&["snowflake", "setup-sql"]).contains("DATABASE ROLE"));
+    place.double.run_script("REVOKE SELECT ON VIEW AUDIT.\"Copies\".SESSIONS FROM ROLE UNCIA_AUDIT_VIEW_ROLE").unwrap();
+    let (good, findings) = place.check();
+    let finding = findings.iter().find(|finding| finding.starts_with("view SESSIONS")).unwrap();
+    assert!(
+        !good && finding.ends_with("GRANT SELECT ON VIEW AUDIT.\"Copies\".SESSIONS TO ROLE UNCIA_AUDIT_VIEW_ROLE"),
+        "{findings:#?}"
+    );
+}
+
+#[test]
 fn an_edition_without_a_view_is_a_note() {
     let place = Place::new(Edition::Standard);
     place.let_in();
@@ -333,6 +369,12 @@ fn a_person_consents_and_the_source_reads_until_the_consent_is_revoked() {
     let (status, body, _) = browse(&back);
     assert_eq!((status, body.contains("ANA has consented for source prod until")), (200, true), "{body}");
     assert!(waiting.wait().unwrap().success());
+    // What the browser carried, and what the client proves itself with, lie nowhere open.
+    let state = back.split("state=").nth(1).unwrap().split('&').next().unwrap();
+    let (_, secret) = place.double.oauth_client("UNCIA").unwrap();
+    for open in [state, secret.as_str()] {
+        assert_eq!(holders(&place.data(), open.as_bytes()), [] as [PathBuf; 0]);
+    }
     // A replay finds nothing.
     let (status, body, _) = browse(&back);
     assert_eq!((status, body.contains("its link was used before")), (400, true), "{body}");
