@@ -75,7 +75,7 @@ impl DemoAccount {
 fn source(double: &Double) -> SnowflakeSourceConfig {
     let mut views: Vec<String> =
         AUDIT_VIEWS.iter().filter(|view| view.by_default).map(|view| view.name.to_owned()).collect();
-    views.push("GRANTS_TO_USERS".to_owned());
+    views.extend(["GRANTS_TO_USERS", "GRANTS_TO_ROLES"].map(str::to_owned));
     SnowflakeSourceConfig {
         id: SourceId::from(SOURCE),
         label: None,

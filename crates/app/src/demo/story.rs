@@ -147,7 +147,9 @@ mod tests {
                 "Snowflake.QueryHistory" => ("START_TIME", snowflake_time(event.at)),
                 "Snowflake.AccessHistory" => ("QUERY_START_TIME", snowflake_time(event.at)),
                 "Snowflake.DataTransferHistory" => ("USAGE_DATE", snowflake_time(event.at)),
-                "Snowflake.Sessions" | "Snowflake.GrantsToUsers" => ("CREATED_ON", snowflake_time(event.at)),
+                "Snowflake.Sessions" | "Snowflake.GrantsToUsers" | "Snowflake.GrantsToRoles" => {
+                    ("CREATED_ON", snowflake_time(event.at))
+                }
                 other => panic!("no log type of the story: {other}"),
             };
             assert_eq!(record[column], text.as_str(), "{}", event.raw);

