@@ -71,11 +71,12 @@ impl Walk {
         lookup: &StateLookup,
     ) -> Result<Option<LookupTable>, LakeError> {
         let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        let mut sql = format!("SELECT * FROM {table} WHERE {} = {}", fields::SOURCE_ID, quote(source.as_str()));
-        if let Some((column, values)) = lookup.only {
+        let only = lookup.only.map(|(column, values)| {
             let values: Vec<String> = values.iter().map(|value| quote(value)).collect();
-            sql.push_str(&format!(" AND {column} IN ({})", values.join(", ")));
-        }
+            format!(" AND {column} IN ({})", values.join(", "))
+        });
+        let source_is = format!("{} = {}", fields::SOURCE_ID, quote(source.as_str()));
+        let sql = format!("SELECT * FROM {table} WHERE {source_is}{}", only.unwrap_or_default());
         let mut answer = self.lake().query(&sql).await?;
         let mut builder = TableBuilder::new(name, Case::Folded, MOST_BYTES);
         while let Some(row) = answer.rows.next().await {
