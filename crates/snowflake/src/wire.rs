@@ -135,7 +135,7 @@ impl<'de> Visitor<'de> for CellVisitor {
         Ok(Cell(Some(value.to_string())))
     }
 
-    /// Objects, and numbers too: serde_json hands them over as a map where their digits are to be kept.
+    /// Objects, and numbers too: `serde_json` hands them over as a map where their digits are to be kept.
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Cell, A::Error> {
         let value = serde_json::Value::deserialize(MapAccessDeserializer::new(members))?;
         Ok(Cell(Some(value.to_string())))

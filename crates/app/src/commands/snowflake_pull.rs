@@ -29,11 +29,16 @@ use crate::{snowflake, vault};
 /// A batch is sealed when nothing came for so long: its rows are waited for.
 const LULL: Duration = Duration::from_millis(20);
 
+/// A view with what its pull came to.
+pub(crate) type ViewRun = (&'static AuditView, Result<Pulled, PullError>);
+/// A state view with what its snapshot came to.
+pub(crate) type StateRun = (&'static StateView, Result<Snapshot, StateError>);
+
 /// What the pull of an account came to.
 pub(crate) struct Run {
     pub(crate) summary: Summary,
-    pub(crate) views: Result<Vec<(&'static AuditView, Result<Pulled, PullError>)>, PullError>,
-    pub(crate) snapshots: Result<Vec<(&'static StateView, Result<Snapshot, StateError>)>, StateError>,
+    pub(crate) views: Result<Vec<ViewRun>, PullError>,
+    pub(crate) snapshots: Result<Vec<StateRun>, StateError>,
 }
 
 pub(crate) async fn pull(
