@@ -17,6 +17,7 @@ pub mod ids;
 pub mod limits;
 pub mod payload;
 pub mod secret;
+pub mod sql;
 pub mod table;
 
 pub use alert::{Alert, AlertKind, AlertStatus, NewDelivery, Window, WindowKey};

@@ -10,6 +10,7 @@ use futures::StreamExt as _;
 use uncia_document::{Document, Interner, Member, Parser, Ref, Scratch, write_key};
 use uncia_enrichment::{Association, Case, Enricher, LookupTable, Selector, TableBuilder};
 use uncia_lake::LakeError;
+use uncia_model::sql::literal;
 use uncia_model::{Database, Event, LogType, SourceId, TableRef, fields};
 use uncia_snowflake::state::{StateLookup, StateView};
 
@@ -70,12 +71,11 @@ impl Walk {
         table: &TableRef,
         lookup: &StateLookup,
     ) -> Result<Option<LookupTable>, LakeError> {
-        let quote = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let only = lookup.only.map(|(column, values)| {
-            let values: Vec<String> = values.iter().map(|value| quote(value)).collect();
+            let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
             format!(" AND {column} IN ({})", values.join(", "))
         });
-        let source_is = format!("{} = {}", fields::SOURCE_ID, quote(source.as_str()));
+        let source_is = format!("{} = {}", fields::SOURCE_ID, literal(source.as_str()));
         let sql = format!("SELECT * FROM {table} WHERE {source_is}{}", only.unwrap_or_default());
         let mut answer = self.lake().query(&sql).await?;
         let mut builder = TableBuilder::new(name, Case::Folded, MOST_BYTES);

@@ -13,6 +13,7 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use uncia_document::{Document, Ref};
 use uncia_lake::LakeError;
+use uncia_model::sql::literal;
 use uncia_model::{
     BatchId, Database, Failure, Head, LogType, Origin, Payload, Record, RowId, SourceId, TableRef, fields,
 };
@@ -55,13 +56,12 @@ impl FailureSelection {
     /// The condition in SQL.
     #[must_use]
     pub fn condition(&self) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let mut conditions = Vec::new();
         if let Some(source) = &self.source {
-            conditions.push(format!("p_source_id = {}", quoted(source)));
+            conditions.push(format!("p_source_id = {}", literal(source)));
         }
         if let Some(reason) = &self.reason {
-            conditions.push(format!("reason = {}", quoted(reason)));
+            conditions.push(format!("reason = {}", literal(reason)));
         }
         if !self.ids.is_empty() {
             let begins = |id: &String| {

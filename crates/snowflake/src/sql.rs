@@ -1,5 +1,8 @@
 //! Names and literals in SQL that an administrator is going to run: form fields flow into it, so each is quoted or refused.
 
+pub use uncia_model::sql::literal;
+use uncia_model::sql::quoted_name;
+
 /// What a name may be without quotes (<https://docs.snowflake.com/en/sql-reference/identifiers-syntax>).
 const LONGEST_NAME: usize = 255;
 
@@ -38,7 +41,7 @@ pub fn identifier(name: &str) -> String {
     let bare = first
         && bytes.all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'$')
         && !RESERVED.contains(&name);
-    if bare { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if bare { name.to_owned() } else { quoted_name(name) }
 }
 
 /// Words that cannot be names without quotes (<https://docs.snowflake.com/en/sql-reference/reserved-keywords>).
@@ -131,13 +134,6 @@ const RESERVED: &[&str] = &[
     "WHERE",
     "WITH",
 ];
-
-/// A text literal.
-#[must_use]
-pub fn literal(text: &str) -> String {
-    // A backslash escapes in Snowflake's literals.
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
 
 /// The parts of a qualified name, without their quotes.
 #[must_use]

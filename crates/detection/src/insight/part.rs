@@ -1,5 +1,7 @@
 //! The YAML of an insight's parts, checked, and their statements about one person.
 
+use uncia_model::sql::literal;
+
 use crate::ContentProblem;
 use crate::content::fields::{Fields, problem};
 use crate::content::yaml::{self, Node};
@@ -109,11 +111,6 @@ impl InsightPart {
         }
         sql + rest
     }
-}
-
-/// A text as a literal: in this dialect a backslash escapes, too.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Names in evidence were chosen by whoever made the objects, and an administrator is going to run what is made of them. So
 //! every value is put in as a quoted identifier, whatever it holds.
 
+use uncia_model::sql::quoted_name;
+
 use super::finding::EvidenceRow;
 
 /// A statement with `{column}` where a row's value goes in as an identifier.
@@ -61,7 +63,7 @@ impl FixTemplate {
 /// A name as a quoted identifier of Snowflake. Line ends cannot end a quoted name, but could hide its end from a reader.
 fn identifier(name: &str) -> String {
     let visible: String = name.chars().filter(|letter| !letter.is_control()).collect();
-    format!("\"{}\"", visible.replace('"', "\"\""))
+    quoted_name(&visible)
 }
 
 #[cfg(test)]

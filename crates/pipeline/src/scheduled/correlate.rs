@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uncia_detection::{Correlated, CorrelationRule, Member, Signal};
 use uncia_document::{Document, Interner, Parser, Ref, Timestamp};
 use uncia_lake::LakeError;
+use uncia_model::sql::literal;
 use uncia_model::{Database, DetectionId, LogType, Match, RowId, SourceId, fields};
 
 use super::SOURCE;
@@ -147,7 +148,7 @@ async fn read(walk: &Walk, rule: &CorrelationRule, from: i64, to: i64) -> Result
     let mut rules: Vec<&str> = rule.members.iter().map(|member| member.rule.as_str()).collect();
     rules.sort_unstable();
     rules.dedup();
-    let rules: Vec<String> = rules.iter().map(|rule| quoted(rule)).collect();
+    let rules: Vec<String> = rules.iter().map(|rule| literal(rule)).collect();
     let mut wanted: HashMap<&DetectionId, BTreeSet<&str>> = HashMap::new();
     for member in &rule.members {
         wanted.entry(&member.rule).or_default().extend(member.fields.iter().map(String::as_str));
@@ -177,10 +178,6 @@ async fn read(walk: &Walk, rule: &CorrelationRule, from: i64, to: i64) -> Result
         signals.drain(..signals.len() - MAX_SIGNALS);
     }
     Ok(signals)
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn within(from: i64, to: i64) -> String {
@@ -279,7 +276,7 @@ async fn found_before(walk: &Walk, name: &str, from: i64) -> Result<HashSet<Stri
     }
     let sql = format!(
         "SELECT p_row_id FROM {table} WHERE p_rule_id = {} AND p_event_time >= '{}'::timestamp",
-        quoted(name),
+        literal(name),
         Timestamp::from_micros(from),
     );
     let mut rows = walk.lake().query(&sql).await?.rows;

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use uncia_document::Document;
 use uncia_lake::LakeError;
+use uncia_model::sql::literal;
 use uncia_model::{Database, LogType, Payload, Record, RowId, SourceId, TableRef, TableSchema, fields};
 use uncia_processing::{Processed, Processor};
 use uncia_snowflake::state::{STATE_CHANGE, StateView};
@@ -402,7 +403,7 @@ impl Taking<'_> {
     }
 
     fn of_source(&self) -> String {
-        format!("{} = '{}'", fields::SOURCE_ID, self.source.as_str().replace('\'', "''"))
+        format!("{} = {}", fields::SOURCE_ID, literal(self.source.as_str()))
     }
 }
 

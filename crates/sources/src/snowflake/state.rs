@@ -3,17 +3,15 @@
 //! A row of a snapshot is named by a hash of its content, so that the same row has the same id in every snapshot, and two
 //! snapshots differ exactly in the ids that only one of them has.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use uncia_document::Timestamp;
+use uncia_model::sql::quoted_name;
 use uncia_model::{LogType, Origin, Payload, Record, RowId, SourceId};
 use uncia_snowflake::decode::write_row;
 use uncia_snowflake::state::StateView;
-use uncia_snowflake::{Answer, ColumnMeta, Statement};
+use uncia_snowflake::{Answer, ColumnMeta};
 
 use super::pull::{AccountPuller, PullError};
-use super::rows::query_tag;
 use super::{SnowflakeSourceConfig, statements};
 
 /// The rows of a snapshot, as they come.
@@ -30,14 +28,12 @@ pub struct StateAnswer {
 impl AccountPuller {
     /// Asks for the rows of a view that are in force.
     pub async fn state(&self, view: &StateView) -> Result<StateAnswer, PullError> {
-        let config = self.config();
+        let (config, feed) = (self.config(), view.feed());
         let statement = match view.show {
-            Some(show) => ask(config, view, show.to_owned()),
+            Some(show) => statements::ask(config, &feed, show.to_owned(), Vec::new()),
             None => {
-                let describe = format!("SELECT * FROM {} LIMIT 0", statements::place(config, view.name));
-                let shape = self.client().execute(&ask(config, view, describe)).await?;
-                let there: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
-                ask(config, view, rows(config, view, &there)?)
+                let there = self.columns_there(view.name, &feed).await?;
+                statements::ask(config, &feed, rows(config, view, &there)?, Vec::new())
             }
         };
         let answer = self.client().execute(&statement).await?;
@@ -72,8 +68,7 @@ impl StateAnswer {
             column.name = column.name.to_uppercase();
         }
         let taken: Vec<usize> = view.wanted().filter_map(|name| columns.iter().position(|c| c.name == name)).collect();
-        let has = |name: &&'static str| taken.iter().any(|&place| columns[place].name == **name);
-        let missing: Vec<&'static str> = view.required.split_whitespace().filter(|name| !has(name)).collect();
+        let missing = statements::missing(view.required, |name| taken.iter().any(|&place| columns[place].name == name));
         if !missing.is_empty() {
             return Err(PullError::Columns(missing));
         }
@@ -106,32 +101,18 @@ impl StateAnswer {
 /// All rows in force, with the wanted columns that are there, by the names that the view has.
 fn rows(config: &SnowflakeSourceConfig, view: &StateView, there: &[String]) -> Result<String, PullError> {
     let find = |name: &str| there.iter().find(|column| column.eq_ignore_ascii_case(name));
-    let missing: Vec<&'static str> = view.required.split_whitespace().filter(|name| find(name).is_none()).collect();
+    let missing = statements::missing(view.required, |name| find(name).is_some());
     if !missing.is_empty() {
         return Err(PullError::Columns(missing));
     }
     // Some names are words of the language.
-    let list: Vec<String> = view.wanted().filter_map(find).map(|name| quoted(name)).collect();
+    let list: Vec<String> = view.wanted().filter_map(find).map(|name| quoted_name(name)).collect();
     let table = statements::place(config, view.name);
     let condition = match view.deleted.and_then(find) {
-        Some(deleted) => format!(" WHERE {} IS NULL", quoted(deleted)),
+        Some(deleted) => format!(" WHERE {} IS NULL", quoted_name(deleted)),
         None => String::new(),
     };
     Ok(format!("SELECT {} FROM {table}{condition}", list.join(", ")))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn ask(config: &SnowflakeSourceConfig, view: &StateView, sql: String) -> Statement {
-    Statement {
-        role: Some(config.role.clone()),
-        warehouse: Some(config.warehouse.clone()),
-        timeout: Duration::from_secs(900),
-        query_tag: query_tag(&config.id, &view.feed()),
-        ..Statement::new(sql)
-    }
 }
 
 #[cfg(test)]
