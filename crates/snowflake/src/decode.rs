@@ -5,6 +5,9 @@
 //! (<https://docs.snowflake.com/en/developer-guide/sql-api/handling-responses>).
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+use uncia_document::Timestamp;
 
 /// A column of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ impl Kind {
 const SURELY_NANOS: i128 = 100_000_000_000_000;
 const NANOS: i128 = 1_000_000_000;
 const SECONDS_OF_DAY: i64 = 86_400;
+/// Years 0 to 9999, in seconds since 1970; nothing else can be read back.
+const YEARS_OF_FOUR_DIGITS: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 /// Snowflake's offsets are minutes from this.
 const OFFSET_ZERO: i64 = 1_440;
 
@@ -204,21 +209,20 @@ fn timestamp(cell: &str) -> Option<String> {
 
 fn written(nanos: i128, offset_minutes: i64) -> Option<String> {
     let local = nanos + i128::from(offset_minutes) * 60 * NANOS;
-    let seconds = i64::try_from(local.div_euclid(NANOS)).ok()?;
-    let fraction = local.rem_euclid(NANOS);
-    let (year, month, day) = civil(seconds.div_euclid(SECONDS_OF_DAY))?;
-    let of_day = seconds.rem_euclid(SECONDS_OF_DAY);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    let seconds =
+        i64::try_from(local.div_euclid(NANOS)).ok().filter(|seconds| YEARS_OF_FOUR_DIGITS.contains(seconds))?;
+    let below = u32::try_from(local.rem_euclid(NANOS)).ok()?;
     let sign = if offset_minutes < 0 { '-' } else { '+' };
     let (hours, minutes) = (offset_minutes.abs() / 60, offset_minutes.abs() % 60);
-    Some(format!(
-        "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{fraction:09} {sign}{hours:02}{minutes:02}"
-    ))
+    Some(format!("{} {sign}{hours:02}{minutes:02}", Timestamp::from_seconds(seconds, below)))
 }
 
 fn date(cell: &str) -> Option<String> {
-    let (year, month, day) = civil(cell.parse().ok()?)?;
-    Some(format!("{year:04}-{month:02}-{day:02}"))
+    let days: i64 = cell.parse().ok()?;
+    let midnight = days.checked_mul(SECONDS_OF_DAY).filter(|seconds| YEARS_OF_FOUR_DIGITS.contains(seconds))?;
+    let mut text = Timestamp::from_seconds(midnight, 0).to_string();
+    text.truncate("YYYY-MM-DD".len());
+    Some(text)
 }
 
 fn time_of_day(cell: &str) -> Option<String> {
@@ -231,21 +235,6 @@ fn time_of_day(cell: &str) -> Option<String> {
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     write!(text, "{hour:02}:{minute:02}:{second:02}.{:09}", nanos % NANOS).ok()?;
     Some(text)
-}
-
-/// The day of the proleptic Gregorian calendar; years of four digits only, as nothing else can be read back.
-fn civil(days: i64) -> Option<(i64, i64, i64)> {
-    // Howard Hinnant's days-to-civil: eras of 400 years that begin in March (https://howardhinnant.github.io/date_algorithms.html).
-    let shifted = days.checked_add(719_468)?;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (0..=9_999).contains(&year).then_some((year, month, day))
 }
 
 /// JSON on one line: white space between tokens goes, and `undefined` of missing array places becomes null.

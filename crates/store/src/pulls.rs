@@ -178,18 +178,9 @@ impl Store {
     ) -> Result<HashMap<RowKey, Known>, StoreError> {
         let action = "read the rows known of a view";
         let failed = self.failed(action);
-        let mut snapshot = self.read(action).await?;
-        let rows = sqlx::query(
-            "SELECT row_key, state, revision FROM pulled_keys \
-             WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ?",
-        )
-        .bind(source.as_str())
-        .bind(view)
-        .bind(hours.start)
-        .bind(hours.end)
-        .fetch_all(&mut *snapshot)
-        .await
-        .map_err(failed)?;
+        let sql = "SELECT row_key, state, revision FROM pulled_keys \
+             WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ?";
+        let rows = self.of_hours(action, sql, (source, view), hours).await?;
         let mut known = HashMap::with_capacity(rows.len());
         for row in rows {
             let key: &[u8] = row.try_get(0).map_err(failed)?;
@@ -211,22 +202,25 @@ impl Store {
         hours: Range<i64>,
     ) -> Result<BTreeMap<i64, u64>, StoreError> {
         let action = "count the rows known of a view";
-        let failed = self.failed(action);
-        let mut snapshot = self.read(action).await?;
-        let rows = sqlx::query(
-            "SELECT hour, count(*) FROM pulled_keys \
+        let sql = "SELECT hour, count(*) FROM pulled_keys \
              WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ? \
-             GROUP BY hour",
-        )
-        .bind(source.as_str())
-        .bind(view)
-        .bind(hours.start)
-        .bind(hours.end)
-        .fetch_all(&mut *snapshot)
-        .await
-        .map_err(failed)?;
+             GROUP BY hour";
+        let rows = self.of_hours(action, sql, (source, view), hours).await?;
         let counted = rows.iter().map(|row| Ok((row.try_get(0)?, number::from_sql(row.try_get(1)?))));
-        counted.collect::<Result<_, sqlx::Error>>().map_err(failed)
+        counted.collect::<Result<_, sqlx::Error>>().map_err(self.failed(action))
+    }
+
+    /// The answer of a statement that asks for a source, a view, and hours from and to.
+    async fn of_hours(
+        &self,
+        action: &'static str,
+        sql: &'static str,
+        (source, view): (&SourceId, &str),
+        hours: Range<i64>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let mut snapshot = self.read(action).await?;
+        let query = sqlx::query(sql).bind(source.as_str()).bind(view).bind(hours.start).bind(hours.end);
+        query.fetch_all(&mut *snapshot).await.map_err(self.failed(action))
     }
 
     /// Forgets rows of hours before the given one: no window reaches back to them. Returns how many.

@@ -97,6 +97,7 @@ pub struct AccountPuller {
 struct Intake<'a> {
     puller: &'a AccountPuller,
     view: &'a AuditView,
+    feed: Arc<str>,
     out: &'a mpsc::Sender<Parcel>,
     /// Goes with every parcel, so that one can wait for the last of them.
     held: mpsc::Sender<Infallible>,
@@ -234,8 +235,7 @@ impl AccountPuller {
             return Ok(known.clone());
         }
         pulled.statements += 1;
-        let answer = self.client.execute(&statements::describe(&self.config, view)).await?;
-        let there: Vec<String> = answer.columns.iter().map(|column| column.name.clone()).collect();
+        let there = self.columns_there(view.name, &feed).await?;
         let selection = statements::selection(view, &there);
         if !selection.missing.is_empty() {
             return Err(PullError::Columns(selection.missing));
@@ -248,6 +248,12 @@ impl AccountPuller {
         Ok(selection)
     }
 
+    /// The columns that the account's view has, by its names.
+    pub(super) async fn columns_there(&self, view: &str, feed: &str) -> Result<Vec<String>, PullError> {
+        let shape = self.client.execute(&statements::describe(&self.config, view, feed)).await?;
+        Ok(shape.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
     /// Reads a window and waits until its news are committed. Returns the rows read.
     async fn piece(
         &self,
@@ -258,12 +264,13 @@ impl AccountPuller {
     ) -> Result<u64, PullError> {
         let Piece { view, window: (from, to), .. } = *piece;
         let hours = from.div_euclid(HOUR)..to.div_euclid(HOUR) + 1;
-        let feed = view.feed();
+        let feed: Arc<str> = view.feed().into();
         let mut known = self.store.pulled_rows(&self.config.id, &feed, hours.clone()).await?;
         pulled.statements += 1;
         let statement = statements::rows(&self.config, view, &selection.list, (from, to));
         let (held, mut let_go) = mpsc::channel(1);
-        let mut intake = Intake { puller: self, view, out, held, begun: piece.begun, open: Default::default() };
+        let mut intake =
+            Intake { puller: self, view, feed: feed.clone(), out, held, begun: piece.begun, open: Default::default() };
         let read = self.read(piece, &statement, &mut known, &mut intake).await;
         drop(intake);
         // After a failure too: what was handed on may become visible, and must be known before it is read again.
@@ -385,7 +392,7 @@ impl Intake<'_> {
         open.records.push(record);
         open.rows.push(PulledRow {
             source: config.id.clone(),
-            view: self.view.feed().into(),
+            view: self.feed.clone(),
             hour: identified.hour,
             key: identified.key,
             known: news.known,
@@ -419,7 +426,7 @@ impl Intake<'_> {
         for record in &records {
             hasher.update(record.identity.map(|id| id.hex()).unwrap_or_default().as_slice());
         }
-        let key = format!("snowflake:{}:{}", self.view.feed(), hasher.finalize().to_hex());
+        let key = format!("snowflake:{}:{}", self.feed, hasher.finalize().to_hex());
         let payload = self.puller.payload(self.view.name, key, self.view.log_type);
         let parcel = Parcel { payload, records, rows: rows.into(), quiet: place == 1, held: self.held.clone() };
         self.out.send(parcel).await.map_err(|_| PullError::Ended)

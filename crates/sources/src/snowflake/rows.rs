@@ -20,6 +20,7 @@ pub(super) type Cells = [Option<String>];
 /// Reads the rows of one answer.
 pub(super) struct RowReader<'a> {
     view: &'a AuditView,
+    feed: String,
     columns: &'a [ColumnMeta],
     cursor: usize,
     /// Places of the columns that make the key.
@@ -78,7 +79,15 @@ impl<'a> RowReader<'a> {
             let (Revision::Filled(name) | Revision::Grown(name)) = revision;
             Some((place(name)?, revision))
         });
-        Ok(Self { view, columns, cursor: must(view.cursor)?, key, revision, tag: place("QUERY_TAG") })
+        Ok(Self {
+            view,
+            feed: view.feed(),
+            columns,
+            cursor: must(view.cursor)?,
+            key,
+            revision,
+            tag: place("QUERY_TAG"),
+        })
     }
 
     pub(super) fn identify(&self, row: &Cells) -> Result<Identified, RowError> {
@@ -129,8 +138,7 @@ impl<'a> RowReader<'a> {
     /// Who the row's record is.
     #[must_use]
     pub(super) fn row_id(&self, source: &SourceId, row: &Identified, revision: u32) -> RowId {
-        let key: String = row.key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let origin = format!("snowflake:{}:{key}", self.view.feed());
+        let origin = format!("snowflake:{}:{:032x}", self.feed, u128::from_be_bytes(row.key));
         RowId::of(source, &origin, u64::from(revision), 0)
     }
 

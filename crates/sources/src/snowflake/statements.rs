@@ -43,14 +43,19 @@ pub(super) fn selection(view: &AuditView, there: &[String]) -> Selection {
     Selection {
         list,
         unknown: there.iter().filter(|column| !known(column)).cloned().collect(),
-        missing: view.required.split_whitespace().filter(|name| !has(name)).collect(),
+        missing: missing(view.required, has),
     }
 }
 
-/// Asks for the view's columns, and for no row.
+/// Asks for a view's columns, and for no row.
 #[must_use]
-pub(super) fn describe(config: &SnowflakeSourceConfig, view: &AuditView) -> Statement {
-    ask(config, view, format!("SELECT * FROM {} LIMIT 0", table(config, view)), Vec::new())
+pub(super) fn describe(config: &SnowflakeSourceConfig, view: &str, feed: &str) -> Statement {
+    ask(config, feed, format!("SELECT * FROM {} LIMIT 0", place(config, view)), Vec::new())
+}
+
+/// Columns without which rows are of no use, and that are not there.
+pub(super) fn missing(required: &'static str, has: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    required.split_whitespace().filter(|name| !has(name)).collect()
 }
 
 /// Asks for the server's time.
@@ -67,8 +72,8 @@ pub(super) fn time(config: &SnowflakeSourceConfig) -> Statement {
 /// Asks for the rows whose cursor lies in a window.
 #[must_use]
 pub(super) fn rows(config: &SnowflakeSourceConfig, view: &AuditView, list: &[String], window: (i64, i64)) -> Statement {
-    let sql = format!("SELECT {} FROM {} WHERE {}", list.join(", "), table(config, view), condition(view));
-    ask(config, view, sql, bounds(window))
+    let sql = format!("SELECT {} FROM {} WHERE {}", list.join(", "), place(config, view.name), condition(view));
+    ask(config, &view.feed(), sql, bounds(window))
 }
 
 /// Asks how many rows each hour of a window has.
@@ -82,25 +87,22 @@ pub(super) fn counts(config: &SnowflakeSourceConfig, view: &AuditView, window: (
     let sql = format!(
         "SELECT DATE_TRUNC('HOUR', {}) AS HOUR, {count} AS N FROM {} WHERE {} GROUP BY 1",
         view.cursor,
-        table(config, view),
+        place(config, view.name),
         condition(view)
     );
-    ask(config, view, sql, bounds(window))
+    ask(config, &view.feed(), sql, bounds(window))
 }
 
-fn ask(config: &SnowflakeSourceConfig, view: &AuditView, sql: String, bindings: Vec<String>) -> Statement {
+/// A statement in the name of a feed, which its tag says.
+pub(super) fn ask(config: &SnowflakeSourceConfig, feed: &str, sql: String, bindings: Vec<String>) -> Statement {
     Statement {
         bindings,
         role: Some(config.role.clone()),
         warehouse: Some(config.warehouse.clone()),
         timeout: Duration::from_secs(900),
-        query_tag: query_tag(&config.id, &view.feed()),
+        query_tag: query_tag(&config.id, feed),
         ..Statement::new(sql)
     }
-}
-
-fn table(config: &SnowflakeSourceConfig, view: &AuditView) -> String {
-    place(config, view.name)
 }
 
 /// A view's full name.
