@@ -11,8 +11,6 @@ history, again and again, take turns, so that what else happens on the machine m
 """
 
 import argparse
-import collections
-import http.client
 import pathlib
 import signal
 import sqlite3
@@ -21,6 +19,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import proof
 
 LINES_PER_REQUEST = 100
 WITHIN = 1.10
@@ -68,53 +68,23 @@ LINE = (
 )
 
 
-class Server:
-    def __init__(self, command):
-        self.process = subprocess.Popen(
-            [*command, "serve", "--listen", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True, errors="replace"
-        )
-        self.port = None
-        self.lines = collections.deque(maxlen=40)
-        for line in self.process.stderr:
-            self.lines.append(line.rstrip())
-            if "listening on" in line:
-                self.port = int(line.strip().rstrip("/").rsplit(":", 1)[1])
-                break
-        else:
-            sys.exit("the server did not start:\n" + "\n".join(self.lines))
-        threading.Thread(target=lambda: collections.deque(self.process.stderr, 0), daemon=True).start()
-
-
-class Flow(threading.Thread):
-    """Sends requests at an even pace until told to stop; each holds one event that matches."""
+class Flow(proof.Flow):
+    """Each request holds one event that matches; `times` says when it was answered, by the alert's title."""
 
     def __init__(self, port, rate):
-        super().__init__(daemon=True)
-        self.port, self.pause = port, LINES_PER_REQUEST / rate
-        self.stop = threading.Event()
-        self.answered = {}
-        self.late = 0.0
+        super().__init__(port, rate, LINES_PER_REQUEST)
+        self.times = {}
 
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        due, number = time.monotonic(), 0
-        while not self.stop.is_set():
-            start = number * LINES_PER_REQUEST
-            body = LINE % (start, "marker", number)
-            body += "".join(LINE % (n, "host", n) for n in range(start + 1, start + LINES_PER_REQUEST))
-            connection.request("POST", "/http/flow", body, {"content-type": "application/x-ndjson"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                sys.exit(f"a request was refused: {answer.status}")
-            self.answered[f"marker{number}.example"] = time.monotonic()
-            number += 1
-            due += self.pause
-            rest = due - time.monotonic()
-            if rest > 0:
-                time.sleep(rest)
-            else:
-                self.late = max(self.late, -rest)
+    def body(self):
+        number = len(self.times)
+        start = number * LINES_PER_REQUEST
+        rest = (LINE % (n, "host", n) for n in range(start + 1, start + LINES_PER_REQUEST))
+        return LINE % (start, "marker", number) + "".join(rest)
+
+    def answered(self, status):
+        if status != 200:
+            sys.exit(f"a request was refused: {status}")
+        self.times[f"marker{len(self.times)}.example"] = time.monotonic()
 
 
 class Alerts(threading.Thread):
@@ -189,7 +159,7 @@ def run(arguments, home):
     command = [arguments.binary, "--config", config, "--data-dir", data]
     subprocess.run([*command, "ingest", history], check=True, stdout=subprocess.DEVNULL)
 
-    server = Server(command)
+    server = proof.Server(arguments.binary, config, data)
     flow = Flow(server.port, arguments.rate)
     alerts = Alerts(data / "store.sqlite")
     flow.start()
@@ -214,22 +184,22 @@ def run(arguments, home):
     flow.stop.set()
     flow.join()
     deadline = time.monotonic() + 60
-    while len(alerts.seen) < len(flow.answered) and time.monotonic() < deadline:
+    while len(alerts.seen) < len(flow.times) and time.monotonic() < deadline:
         time.sleep(0.1)
     alerts.stop.set()
     alerts.join()
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(timeout=300)
 
-    missing = [title for title in flow.answered if title not in alerts.seen]
+    missing = [title for title in flow.times if title not in alerts.seen]
     times = {False: [], True: []}
-    for title, answered in flow.answered.items():
+    for title, answered in flow.times.items():
         for beside, begun, ended in phases:
             if begun <= answered < ended and title in alerts.seen:
                 times[beside].append(alerts.seen[title] - answered)
-    events = len(flow.answered) * LINES_PER_REQUEST
+    events = len(flow.times) * LINES_PER_REQUEST
     print(f"{events} events at {arguments.rate}/s, never more than {flow.late:.2f} s late; "
-          f"{len(flow.answered)} alerts due, {len(missing)} missing")
+          f"{len(flow.times)} alerts due, {len(missing)} missing")
     print(f"{'answer to alert, ms':<24}{'p50':>8}{'p90':>8}{'p99':>8}{'samples':>9}")
     figures = {}
     for beside, name in ((False, "alone"), (True, "beside a replay")):

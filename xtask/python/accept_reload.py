@@ -13,8 +13,6 @@ in YAML in turn: its version before must go on, with everything else of the new 
 """
 
 import argparse
-import collections
-import http.client
 import json
 import os
 import pathlib
@@ -22,8 +20,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+import proof
 
 LINES_PER_REQUEST = 250
 
@@ -74,37 +73,6 @@ BROKEN_PYTHON = "def rule(event:\n"
 BROKEN_YAML = "AnalysisType: rule\nRuleID: [Accept.Second\n"
 
 
-class Server:
-    def __init__(self, binary, config, data):
-        self.process = subprocess.Popen(
-            [binary, "--config", config, "--data-dir", data, "serve", "--listen", "127.0.0.1:0"],
-            stderr=subprocess.PIPE, text=True, errors="replace",
-        )
-        self.port = None
-        self.loads = []
-        self.lines = collections.deque(maxlen=40)
-        self.changed = threading.Condition()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        for line in self.process.stderr:
-            with self.changed:
-                self.lines.append(line.rstrip())
-                if "listening on" in line:
-                    self.port = int(line.strip().rstrip("/").rsplit(":", 1)[1])
-                if "detections are loaded again" in line:
-                    self.loads.append(line.strip())
-                self.changed.notify_all()
-        with self.changed:
-            self.changed.notify_all()
-
-    def wait(self, what, holds, timeout=90):
-        with self.changed:
-            alive = lambda: self.process.poll() is None
-            if not self.changed.wait_for(lambda: holds() or not alive(), timeout) or not holds():
-                sys.exit(f"{what}; the server said:\n" + "\n".join(self.lines))
-
-
 def lines(start):
     template = (
         '{"_path":"dns","ts":"2018-03-24T17:15:20.8657%02dZ","uid":"C%d","id.orig_h":"10.47.1.100","id.orig_p":41772,'
@@ -113,34 +81,19 @@ def lines(start):
     return "".join(template % (n % 100, n, n) for n in range(start, start + LINES_PER_REQUEST)).encode()
 
 
-class Flow(threading.Thread):
-    """Sends requests at an even pace until told to stop."""
-
+class Flow(proof.Flow):
     def __init__(self, port, rate):
-        super().__init__(daemon=True)
-        self.port, self.pause = port, LINES_PER_REQUEST / rate
-        self.stop = threading.Event()
-        self.sent, self.late, self.refused = 0, 0, 0
-        self.begun = self.ended = None
+        super().__init__(port, rate, LINES_PER_REQUEST)
+        self.sent, self.refused = 0, 0
 
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        self.begun = due = time.monotonic()
-        while not self.stop.is_set():
-            connection.request("POST", "/http/flow", lines(self.sent), {"content-type": "application/x-ndjson"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status == 200:
-                self.sent += LINES_PER_REQUEST
-            else:
-                self.refused += 1
-            due += self.pause
-            rest = due - time.monotonic()
-            if rest > 0:
-                time.sleep(rest)
-            else:
-                self.late = max(self.late, -rest)
-        self.ended = time.monotonic()
+    def body(self):
+        return lines(self.sent)
+
+    def answered(self, status):
+        if status == 200:
+            self.sent += LINES_PER_REQUEST
+        else:
+            self.refused += 1
 
 
 def write(path, text):
@@ -165,13 +118,6 @@ def edit(content, number):
     return broken
 
 
-def query(binary, data, sql):
-    out = subprocess.run(
-        [binary, "--data-dir", data, "query", "--format", "ndjson", sql], check=True, stdout=subprocess.PIPE
-    ).stdout
-    return [json.loads(line) for line in out.splitlines()]
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
@@ -189,16 +135,15 @@ def run(arguments, home):
     (content / "accept_number.yml").write_text(GLOBAL_YAML)
     (content / "first.yml").write_text(RULE_YAML.format(id="Accept.First", file="first", alerts="true"))
     edit(content, 0)
-    server = Server(arguments.binary, config, data)
-    server.wait("the server did not start", lambda: server.port)
+    server = proof.Server(arguments.binary, config, data, noted="detections are loaded again")
     flow = Flow(server.port, arguments.rate)
     flow.start()
     time.sleep(1)
     broken_edits, complaints = 0, 0
     for number in range(1, arguments.reloads + 1):
-        before = len(server.loads)
+        before = len(server.notes)
         broken = edit(content, number)
-        server.wait(f"edit {number} was not taken over", lambda: len(server.loads) > before)
+        server.wait(f"edit {number} was not taken over", lambda: len(server.notes) > before)
         if broken:
             broken_edits += 1
             listed = subprocess.run(
@@ -218,16 +163,16 @@ def run(arguments, home):
     events = flow.sent
     rate = events / (flow.ended - flow.begun)
     print(f"{events} events acknowledged at {rate:.0f}/s (asked for {arguments.rate}/s, never more than {flow.late:.1f} s late), "
-          f"{flow.refused} refused; {len(server.loads)} loads for {arguments.reloads} edits, {broken_edits} of them broken")
-    total = query(arguments.binary, data, "SELECT count(*) AS rows, count(DISTINCT p_row_id) AS ids FROM logs.zeek_dns")[0]
+          f"{flow.refused} refused; {len(server.notes)} loads for {arguments.reloads} edits, {broken_edits} of them broken")
+    total = proof.query(arguments.binary, data, "SELECT count(*) AS rows, count(DISTINCT p_row_id) AS ids FROM logs.zeek_dns")[0]
     print(f"rows {total['rows']}, distinct row ids {total['ids']}")
-    judged = query(
+    judged = proof.query(
         arguments.binary, data,
         "SELECT p_rule_id, count(*) AS n, count(DISTINCT p_row_id) AS ids FROM signals.zeek_dns GROUP BY 1 ORDER BY 1",
     )
     for row in judged:
         print(f"{row['p_rule_id']}: {row['n']} verdicts on {row['ids']} events")
-    numbers = query(
+    numbers = proof.query(
         arguments.binary, data,
         "SELECT a.p_alert_title AS first, b.p_alert_title AS second, count(*) AS n FROM signals.zeek_dns a "
         "JOIN signals.zeek_dns b ON a.p_row_id = b.p_row_id AND b.p_rule_id = 'Accept.Second' "
@@ -251,7 +196,7 @@ def run(arguments, home):
         "every event is a row once": total["rows"] == total["ids"] == events,
         "each rule judged every event once": [(row["n"], row["ids"]) for row in judged] == [(events, events)] * 2,
         "no event was judged by two generations": mixed == 0,
-        "every edit took over, and several generations judged": len(server.loads) >= arguments.reloads
+        "every edit took over, and several generations judged": len(server.notes) >= arguments.reloads
         and len(seen) > arguments.reloads / 10 and max(seen) == arguments.reloads,
         "broken edits were held back": held > 0 and complaints == broken_edits,
         "one alert goes on over all generations": len(alerts) == 1 and counted == events,
