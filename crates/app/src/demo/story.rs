@@ -10,7 +10,7 @@ pub(super) mod cast;
 mod snowflake;
 
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use uncia_document::Timestamp;
 

@@ -5,7 +5,7 @@ pub(crate) mod integration;
 pub(crate) mod jwt;
 pub(crate) mod oauth;
 
-use rand::Rng as _;
+use rand::RngExt as _;
 use rand::distr::Alphanumeric;
 
 /// Letters and digits nobody can guess.

@@ -4,7 +4,7 @@
 //! documented for the views; lengths of statements are log-normal with a tail of hours, as real ones are.
 
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::Simulation;
 

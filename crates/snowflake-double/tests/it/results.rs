@@ -1,7 +1,7 @@
 //! Results: every type's text, partitions, and that skipping rows outside the bounds changes no answer.
 
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use uncia_snowflake_double::{Column, DoubleConfig, Kind};
 

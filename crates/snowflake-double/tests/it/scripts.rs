@@ -1,7 +1,7 @@
 //! Scripts: what they make, that running them twice changes nothing, and what they may not do.
 
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
+use rand::{RngExt as _, SeedableRng as _};
 use uncia_snowflake_double::{Double, DoubleConfig};
 
 use crate::client::{Key, Scene, setup_sql};
