@@ -37,7 +37,7 @@ pub use facts::FORMAT_VERSION;
 pub use keyring::{KeyEncryptionKey, Keyring, KeyringError};
 pub use outbox::{Delivery, DeliveryState};
 pub use progress::SourceCounter;
-pub use pulls::{Known, PullNote, PullPosition, PullStatus, PulledRow, PulledTo, RowKey};
+pub use pulls::{HourCount, Known, PullNote, PullPosition, PullStatus, PulledRow, PulledTo, RowKey};
 pub use rule_cache::{DEFAULT_EXPIRY_SECONDS, RELATIVE_EXPIRY_LIMIT, RuleCache, RuleCacheItem, expiry};
 pub use schemas::SchemaRevision;
 pub use sealed::{CredentialNote, SealedError, SealedName, Unsealed};

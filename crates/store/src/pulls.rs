@@ -84,6 +84,14 @@ pub struct Known {
     pub revision: u32,
 }
 
+/// How many rows an hour has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HourCount {
+    pub rows: u64,
+    /// Those whose [`Known::state`] is above 0: of sessions, the closed ones.
+    pub filled: u64,
+}
+
 impl Store {
     /// How far a view of a source is read; `None` before its first run ended.
     pub async fn pull_position(&self, source: &SourceId, view: &str) -> Result<Option<PullPosition>, StoreError> {
@@ -200,13 +208,16 @@ impl Store {
         source: &SourceId,
         view: &str,
         hours: Range<i64>,
-    ) -> Result<BTreeMap<i64, u64>, StoreError> {
+    ) -> Result<BTreeMap<i64, HourCount>, StoreError> {
         let action = "count the rows known of a view";
-        let sql = "SELECT hour, count(*) FROM pulled_keys \
+        let sql = "SELECT hour, count(*), sum(state > 0) FROM pulled_keys \
              WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ? \
              GROUP BY hour";
         let rows = self.of_hours(action, sql, (source, view), hours).await?;
-        let counted = rows.iter().map(|row| Ok((row.try_get(0)?, number::from_sql(row.try_get(1)?))));
+        let counted = rows.iter().map(|row| {
+            let count = |column: usize| row.try_get(column).map(number::from_sql);
+            Ok((row.try_get(0)?, HourCount { rows: count(1)?, filled: count(2)? }))
+        });
         counted.collect::<Result<_, sqlx::Error>>().map_err(self.failed(action))
     }
 
@@ -335,7 +346,8 @@ mod tests {
         let known = store.pulled_rows(&source, "SESSIONS", 8..9).await.unwrap();
         assert_eq!(known, HashMap::from([([2; 16], Known { state: 1, revision: 1 })]));
         let counts = store.pulled_counts(&source, "SESSIONS", 0..100).await.unwrap();
-        assert_eq!(counts, BTreeMap::from([(7, 1), (8, 1)]));
+        let count = |filled| HourCount { rows: 1, filled };
+        assert_eq!(counts, BTreeMap::from([(7, count(0)), (8, count(1))]));
         let position = PullPosition { watermark_micros: 5, swept_micros: 4, begun_micros: 3 };
         store.set_pull_position(&source, "SESSIONS", position).await.unwrap();
         assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), Some(position));

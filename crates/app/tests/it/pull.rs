@@ -1,7 +1,7 @@
 //! A Snowflake account's days, pulled by the built binary: late rows, long statements, sessions that close later, throttling,
 //! and pulls that are killed. Nothing is lost and nothing doubled.
 
-#[path = "../../examples/pull_months/month.rs"]
+#[path = "../../examples/pull_months/month/mod.rs"]
 mod month;
 
 use std::path::Path;

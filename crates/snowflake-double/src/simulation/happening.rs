@@ -1,18 +1,25 @@
-//! The happenings themselves, small enough that a busy year of them fits into memory.
+//! The happenings themselves, made a day at a time, so that a busy year of them takes no more memory than a busy month.
 //!
-//! What a row says follows from its number and the seed when it is looked at; kept are only the times. Latencies are those
+//! What a row says follows from its number and the seed when it is looked at; made before are only the times. Latencies are those
 //! documented for the views; lengths of statements are log-normal with a tail of hours, as real ones are.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::Simulation;
+use crate::core::lock;
 
 pub(crate) const SECOND: i64 = 1_000_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 const QUARTER: i64 = 15 * MINUTE;
 const DAY: i64 = 24 * HOUR;
+/// Days that are kept: more than a sweep after an outage looks at. A busy one (30,000 statements) takes 4 MB.
+const DAYS_KEPT: usize = 32;
 /// No row changes again.
 const NEVER: i64 = i64::MAX;
 /// How long corrected rows of transfers go on growing.
@@ -53,10 +60,9 @@ impl Happening {
     }
 }
 
-/// The pasts of all five views.
-#[derive(Debug)]
-pub(crate) struct Happened {
-    pub(crate) seed: u64,
+/// What began on one day, as all five views tell of it.
+#[derive(Debug, Default)]
+pub(crate) struct Day {
     /// By end.
     pub(crate) statements: Vec<Happening>,
     /// Places of those that show as running.
@@ -68,14 +74,60 @@ pub(crate) struct Happened {
     pub(crate) transfers: Vec<Happening>,
 }
 
+/// A past, made day by day when somebody looks; the days looked at last are kept.
+#[derive(Debug)]
+pub(crate) struct Happened {
+    pub(crate) plan: Simulation,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    days: HashMap<u32, Arc<Day>>,
+    order: VecDeque<u32>,
+}
+
 impl Happened {
     pub(crate) fn new(plan: &Simulation) -> Self {
-        let mut random = StdRng::seed_from_u64(plan.seed);
-        let span = i64::from(plan.days) * DAY;
-        let count = (u64::from(plan.statements_per_week) * u64::from(plan.days) / 7) as u32;
-        let mut statements: Vec<Happening> = times(&mut random, plan, count)
-            .enumerate()
-            .map(|(id, start)| statement(&mut random, plan, id as u32, start))
+        Self { plan: *plan, kept: Mutex::default() }
+    }
+
+    /// What began on a day, counted from 0.
+    pub(crate) fn day(&self, number: u32) -> Arc<Day> {
+        let mut kept = lock(&self.kept);
+        if let Some(day) = kept.days.get(&number) {
+            return Arc::clone(day);
+        }
+        let day = Arc::new(Day::new(&self.plan, number));
+        if kept.order.len() >= DAYS_KEPT
+            && let Some(oldest) = kept.order.pop_front()
+        {
+            kept.days.remove(&oldest);
+        }
+        kept.order.push_back(number);
+        kept.days.insert(number, Arc::clone(&day));
+        day
+    }
+
+    /// The days that an instant range touches, with those before them that reach into it.
+    pub(crate) fn days(&self, from: i64, to: i64, reach: i64) -> Range<u32> {
+        let number = |micros: i64| micros.saturating_sub(self.plan.start).div_euclid(DAY);
+        let within = |number: i64| number.clamp(0, i64::from(self.plan.days)) as u32;
+        within(number(from).saturating_sub(reach))..within(number(to).saturating_add(1))
+    }
+}
+
+impl Day {
+    fn new(plan: &Simulation, number: u32) -> Self {
+        // A day follows from the seed and its number alone.
+        let seed = plan.seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut random = StdRng::seed_from_u64(seed);
+        let begins = plan.start + i64::from(number) * DAY;
+        let until = |day: u32| (u64::from(plan.statements_per_week) * u64::from(day) / 7) as u32;
+        let (first, next) = (until(number), until(number + 1));
+        let mut statements: Vec<Happening> = (first..next)
+            .zip(times(&mut random, plan, begins, next - first))
+            .map(|(id, start)| statement(&mut random, plan, id, start))
             .collect();
         let mut accesses = Vec::with_capacity(statements.len());
         for happening in &statements {
@@ -90,8 +142,8 @@ impl Happened {
         accesses.sort_by_key(|happening| happening.start);
         let running =
             statements.iter().enumerate().filter(|(_, at)| at.running).map(|(place, _)| place as u32).collect();
-        let logins = instants(&mut random, plan, count / 20, 2 * HOUR);
-        let mut sessions = instants(&mut random, plan, count / 25, 3 * HOUR);
+        let logins = instants(&mut random, plan, begins, first / 20..next / 20, 2 * HOUR);
+        let mut sessions = instants(&mut random, plan, begins, first / 25..next / 25, 3 * HOUR);
         for session in &mut sessions {
             let length = (log_normal(&mut random, 30.0 * 60.0, 1.2) * SECOND as f64) as i64;
             session.end = session.start + length.min(12 * HOUR);
@@ -99,19 +151,20 @@ impl Happened {
             session.revisions = 1;
         }
         let mut transfers = Vec::new();
-        for id in 0..(span / HOUR * 4) as u32 {
+        for nth in 0..24 * 4 {
             // Of four targets, each hour sees some.
             if random.random_bool(0.5) {
                 continue;
             }
-            let start = plan.start + i64::from(id / 4) * HOUR;
+            let id = number * 24 * 4 + nth;
+            let start = begins + i64::from(nth / 4) * HOUR;
             let end = start + HOUR;
             let visible = end + late(&mut random, plan, 2 * HOUR);
             let revisions = if random.random_bool(0.2) { random.random_range(1..=3) } else { 0 };
             let revised = if revisions > 0 { visible + random.random_range(HOUR..6 * HOUR) } else { NEVER };
             transfers.push(Happening { id, start, end, visible, revised, revisions, running: false });
         }
-        Self { seed: plan.seed, statements, running, accesses, logins, sessions, transfers }
+        Self { statements, running, accesses, logins, sessions, transfers }
     }
 }
 
@@ -133,11 +186,11 @@ fn statement(random: &mut StdRng, plan: &Simulation, id: u32, start: i64) -> Hap
     Happening { id, start, end, visible, revised, revisions, running: long }
 }
 
-/// Happenings without length.
-fn instants(random: &mut StdRng, plan: &Simulation, count: u32, latency: i64) -> Vec<Happening> {
-    let starts: Vec<i64> = times(random, plan, count).collect();
-    let happenings = starts.into_iter().enumerate().map(|(id, start)| Happening {
-        id: id as u32,
+/// Happenings without length, with these numbers.
+fn instants(random: &mut StdRng, plan: &Simulation, begins: i64, ids: Range<u32>, latency: i64) -> Vec<Happening> {
+    let starts: Vec<i64> = times(random, plan, begins, ids.end - ids.start);
+    let happenings = ids.zip(starts).map(|(id, start)| Happening {
+        id,
         start,
         end: start,
         visible: start + late(random, plan, latency),
@@ -148,19 +201,20 @@ fn instants(random: &mut StdRng, plan: &Simulation, count: u32, latency: i64) ->
     happenings.collect()
 }
 
-/// Start times over the whole span, in order, some of them equal.
-fn times(random: &mut StdRng, plan: &Simulation, count: u32) -> impl Iterator<Item = i64> + use<> {
-    let span = i64::from(plan.days) * DAY;
-    let mut starts: Vec<i64> = (0..count).map(|_| plan.start + random.random_range(0..span.max(1))).collect();
+/// Start times over the day, in order, some of them equal.
+fn times(random: &mut StdRng, plan: &Simulation, begins: i64, count: u32) -> Vec<i64> {
+    let mut starts: Vec<i64> = (0..count).map(|_| begins + random.random_range(0..DAY)).collect();
     starts.sort_unstable();
-    for place in 1..starts.len() {
+    for start in &mut starts {
         // Views keep milliseconds.
-        starts[place] -= starts[place] % 1_000;
+        *start -= start.rem_euclid(1_000);
+    }
+    for place in 1..starts.len() {
         if random.random_bool(plan.same_time_share) {
             starts[place] = starts[place - 1];
         }
     }
-    starts.into_iter()
+    starts
 }
 
 /// How long after its end a row comes: within the latency, and seldom up to ten hours.

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::happening::{Happened, Happening, SECOND};
+use super::happening::{Day, Happened, Happening, SECOND};
 use crate::results::Column;
 use crate::views::cell::Cell;
 use crate::views::frame::Filling;
 use crate::views::store::{Bounds, Rows};
+
+/// Why sessions were closed.
+const CLOSED: &str = "LOGOUT";
 
 /// Makes one cell of a happening's row, in a version.
 type Maker = fn(&Happening, u8, u64) -> Cell<'static>;
@@ -41,19 +44,33 @@ impl Telling {
         }
     }
 
-    pub(crate) fn of(self, happened: &Happened) -> &[Happening] {
+    pub(crate) fn of(self, day: &Day) -> &[Happening] {
         match self {
-            Self::Statements => &happened.statements,
-            Self::Accesses => &happened.accesses,
-            Self::Logins => &happened.logins,
-            Self::Sessions => &happened.sessions,
-            Self::Transfers => &happened.transfers,
+            Self::Statements => &day.statements,
+            Self::Accesses => &day.accesses,
+            Self::Logins => &day.logins,
+            Self::Sessions => &day.sessions,
+            Self::Transfers => &day.transfers,
         }
     }
 
     /// The time by which the view is in order.
     pub(crate) fn cursor(self, happening: &Happening) -> i64 {
         if self == Self::Statements { happening.end } else { happening.start }
+    }
+
+    /// What the column that changes says in the end.
+    pub(crate) fn last_state(self, happening: &Happening) -> Option<String> {
+        match self {
+            Self::Sessions => Some(CLOSED.to_owned()),
+            Self::Transfers => Some(transferred(happening.id, happening.revisions).to_string()),
+            _ => None,
+        }
+    }
+
+    /// How many days its cursor may lie behind the start: statements take 40 hours at most.
+    pub(crate) fn reach(self) -> i64 {
+        if self == Self::Statements { 2 } else { 0 }
     }
 
     /// What makes the row one row, as text.
@@ -69,29 +86,38 @@ impl Telling {
 
 impl Rows for Told {
     fn fill(&self, now: i64, bounds: Bounds, columns: &[Column], fillings: &mut [Filling]) -> usize {
-        let all = self.view.of(&self.happened);
-        let start = all.partition_point(|happening| self.view.cursor(happening) < bounds.from);
-        let end = all.partition_point(|happening| self.view.cursor(happening) <= bounds.to).max(start);
-        let seen: Vec<(&Happening, u8)> = all[start..end]
-            .iter()
-            .filter_map(|happening| happening.version(now).map(|version| (happening, version)))
+        let days: Vec<Arc<Day>> = self
+            .happened
+            .days(bounds.from, bounds.to, self.view.reach())
+            .map(|number| self.happened.day(number))
             .collect();
+        let mut seen: Vec<(&Happening, u8)> = Vec::new();
         let mut running: Vec<&Happening> = Vec::new();
-        if self.view == Telling::Statements && bounds.from == i64::MIN {
-            let long = self.happened.running.iter().map(|place| &all[*place as usize]);
-            running.extend(long.filter(|happening| happening.shows_running(now)));
+        for day in &days {
+            let all = self.view.of(day);
+            let start = all.partition_point(|happening| self.view.cursor(happening) < bounds.from);
+            let end = all.partition_point(|happening| self.view.cursor(happening) <= bounds.to).max(start);
+            let versions = all[start..end].iter().map(|happening| (happening, happening.version(now)));
+            seen.extend(versions.filter_map(|(happening, version)| Some((happening, version?))));
+            if self.view == Telling::Statements && bounds.from == i64::MIN {
+                let long = day.running.iter().map(|place| &all[*place as usize]);
+                running.extend(long.filter(|happening| happening.shows_running(now)));
+            }
         }
-        let seed = self.happened.seed;
+        let seed = self.happened.plan.seed;
         for (column, filling) in columns.iter().zip(fillings) {
-            let maker = maker(self.view, &column.name);
+            let Some(maker) = maker(self.view, &column.name) else {
+                filling.push_nulls(seen.len() + running.len());
+                continue;
+            };
             for (happening, version) in &seen {
-                filling.push(maker.map_or(Cell::Null, |make| make(happening, *version, seed)));
+                filling.push(maker(happening, *version, seed));
             }
             for happening in &running {
                 filling.push(match column.name.as_str() {
                     "EXECUTION_STATUS" => Cell::text("RUNNING"),
                     "END_TIME" | "TOTAL_ELAPSED_TIME" | "CREDITS_USED_CLOUD_SERVICES" => Cell::Null,
-                    _ => maker.map_or(Cell::Null, |make| make(happening, 0, seed)),
+                    _ => maker(happening, 0, seed),
                 });
             }
         }
@@ -163,17 +189,14 @@ fn maker(view: Telling, column: &str) -> Option<Maker> {
             |at, version, _| Cell::micros(if version == 0 { at.start } else { at.end })
         }
         (Telling::Sessions, "CLOSED_REASON") => {
-            |_, version, _| if version == 0 { Cell::Null } else { Cell::text("LOGOUT") }
+            |_, version, _| if version == 0 { Cell::Null } else { Cell::text(CLOSED) }
         }
         (Telling::Transfers, "SOURCE_CLOUD") => |_, _, _| Cell::text("AWS"),
         (Telling::Transfers, "SOURCE_REGION") => |_, _, _| Cell::text("eu-central-1"),
         (Telling::Transfers, "TARGET_CLOUD") => |at, _, _| Cell::text(target(at.id).0),
         (Telling::Transfers, "TARGET_REGION") => |at, _, _| Cell::text(target(at.id).1),
         (Telling::Transfers, "TRANSFER_TYPE") => |_, _, _| Cell::text("COPY"),
-        (Telling::Transfers, "BYTES_TRANSFERRED") => |at, version, _| {
-            let bytes = (mix(u64::from(at.id), 4) >> 40) + u64::from(version) * 1_000_000;
-            text(bytes.to_string())
-        },
+        (Telling::Transfers, "BYTES_TRANSFERRED") => |at, version, _| text(transferred(at.id, version).to_string()),
         _ => return None,
     })
 }
@@ -201,6 +224,10 @@ fn session_id(id: u32) -> i64 {
 
 fn target(id: u32) -> (&'static str, &'static str) {
     [("AWS", "us-east-1"), ("AZURE", "westeurope"), ("GCP", "europe-west2"), ("AWS", "ap-south-1")][id as usize % 4]
+}
+
+fn transferred(id: u32, version: u8) -> u64 {
+    (mix(u64::from(id), 4) >> 40) + u64::from(version) * 1_000_000
 }
 
 /// A number that looks like chance and is always the same.

@@ -99,6 +99,19 @@ impl Filling {
         }
     }
 
+    pub(crate) fn push_nulls(&mut self, count: usize) {
+        match self {
+            Self::Text(builder) => builder.append_nulls(count),
+            Self::Number(builder) => builder.append_nulls(count),
+            Self::Real(builder) => builder.append_nulls(count),
+            Self::Boolean(builder) => builder.append_nulls(count),
+            Self::Date(builder) => builder.append_nulls(count),
+            Self::Time(builder) => builder.append_nulls(count),
+            Self::Timestamp(builder) => builder.append_nulls(count),
+            Self::Binary(builder) => builder.append_nulls(count),
+        }
+    }
+
     pub(crate) fn finish(self) -> ArrayRef {
         match self {
             Self::Text(mut builder) => Arc::new(builder.finish()),

@@ -32,7 +32,10 @@ async fn a_past_repeats_by_its_seed_and_has_what_pulling_must_survive() {
         assert!(!oracle.events(view).eq(other.events(view)), "{view}");
         let keys: BTreeSet<String> = oracle.events(view).map(|event| event.key).collect();
         assert_eq!(keys.len(), oracle.count(view), "{view}: keys are not unique");
-        assert!(oracle.events(view).zip(oracle.events(view).skip(1)).all(|(one, next)| one.cursor <= next.cursor));
+        for day in 0..oracle.days() {
+            let cursors: Vec<i64> = oracle.events_of(view, day..day + 1).map(|event| event.cursor).collect();
+            assert!(cursors.is_sorted() && !cursors.is_empty(), "{view} on day {day}");
+        }
     }
     let statements: Vec<_> = oracle.events("QUERY_HISTORY").collect();
     assert!(statements.windows(2).any(|pair| pair[0].cursor == pair[1].cursor));

@@ -1,13 +1,13 @@
 //! One pull of an account: every view once, all at the same time, so that the warehouse wakes once.
 //!
 //! ```text
-//!  position ─▶ stretch ─▶ pieces ─┬▶ statement ─▶ rows ─▶ news ─▶ records ─▶ the walk
-//!                                 └── committed? ◀── the store ◀────────────────┘
+//!  position ─▶ stretch ─▶ hours that differ ─▶ pieces ─┬▶ statement ─▶ rows ─▶ news ─▶ records ─▶ the walk
+//!                                                      └── committed? ◀── the store ◀────────────────┘
 //! ```
 //!
 //! A piece is done when the walk has let go of its records and the store knows all of them; only then the watermark moves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,14 +22,13 @@ use uncia_store::{Known, PullNote, PullPosition, PulledRow, RowKey, Store, Store
 use super::SnowflakeSourceConfig;
 use super::rows::{Envelope, RowError, RowReader, news};
 use super::statements::{self, Selection};
-use super::window::{Stretch, micros};
+use super::window::{HOUR, Stretch, micros};
 
 /// Records are handed on in parcels of so many, or so many bytes.
 const PARCEL_RECORDS: usize = 10_000;
 const PARCEL_BYTES: usize = 8 * 1024 * 1024;
 /// A result that expired or came incomplete is asked for again so often.
 const TRIES: usize = 3;
-const HOUR: i64 = 3_600 * 1_000_000;
 
 /// Rows on their way into the walk.
 #[derive(Debug)]
@@ -128,6 +127,10 @@ impl AccountPuller {
         &self.client
     }
 
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
@@ -195,30 +198,42 @@ impl AccountPuller {
         // What an ordinary run would have read.
         let expected =
             before.map_or(i64::MIN, |position| position.watermark_micros.saturating_sub(micros(view.overlap)));
-        let mut pieces = stretch.pieces();
         let mut watermark = before.map_or(stretch.from, |position| position.watermark_micros);
         let swept = before.map_or(now, |position| position.swept_micros);
-        let mut tries = 0;
-        while let Some(window) = pieces.current() {
-            let piece = Piece { view, window, begun: stretch.begun, expected };
-            let read = match self.piece(&piece, &selection, &mut pulled, out).await {
-                Ok(read) => read,
-                Err(PullError::Snowflake(error)) if error.wants_less() && pieces.halve() => continue,
-                Err(PullError::Snowflake(error)) if error.wants_again() && tries < TRIES => {
-                    tries += 1;
+        let counted = self.counted(view, &selection, &stretch, before, &mut pulled).await?;
+        let windows = match &counted {
+            Some(counted) => stretch.windows(watermark, &counted.differing, |hours| counted.are_few(hours)),
+            None => vec![(stretch.from, stretch.to)],
+        };
+        for window in windows {
+            let mut pieces = stretch.pieces(window);
+            let mut tries = 0;
+            while let Some(window) = pieces.current() {
+                let piece = Piece { view, window, begun: stretch.begun, expected };
+                let read = match self.piece(&piece, &selection, &mut pulled, out).await {
+                    Ok(read) => read,
+                    Err(PullError::Snowflake(error)) if error.wants_less() && pieces.halve() => continue,
+                    Err(PullError::Snowflake(error)) if error.wants_again() && tries < TRIES => {
+                        tries += 1;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                pieces.done(read);
+                tries = 0;
+                if window.1 <= watermark && before.is_some() {
                     continue;
                 }
-                Err(error) => return Err(error),
-            };
-            pieces.done(read);
-            tries = 0;
-            watermark = watermark.max(window.1);
-            let position =
-                PullPosition { watermark_micros: watermark, swept_micros: swept, begun_micros: stretch.begun };
-            self.store.set_pull_position(&self.config.id, &feed, position).await?;
+                watermark = watermark.max(window.1);
+                let position =
+                    PullPosition { watermark_micros: watermark, swept_micros: swept, begun_micros: stretch.begun };
+                self.store.set_pull_position(&self.config.id, &feed, position).await?;
+            }
         }
         if stretch.sweep {
-            self.reconcile(&stretch, view, &selection, &mut pulled, out).await?;
+            if counted.is_none() {
+                self.reconcile(&stretch, view, &selection, &mut pulled, out).await?;
+            }
             let position =
                 PullPosition { watermark_micros: watermark.max(now), swept_micros: now, begun_micros: stretch.begun };
             self.store.set_pull_position(&self.config.id, &feed, position).await?;
@@ -334,21 +349,10 @@ impl AccountPuller {
         if from >= to {
             return Ok(());
         }
-        pulled.statements += 1;
-        let answer = self.client.execute(&statements::counts(&self.config, view, (from * HOUR, to * HOUR))).await?;
-        let columns = answer.columns.clone();
+        let theirs = self.counts(view, selection, (from * HOUR, to * HOUR), pulled).await?;
         let ours = self.store.pulled_counts(&self.config.id, &view.feed(), from..to).await?;
-        let mut theirs: BTreeMap<i64, u64> = BTreeMap::new();
-        for row in answer.all_rows().await? {
-            let [Some(hour), Some(count)] = &row[..] else { continue };
-            let nanos = columns.first().and_then(|column| epoch_nanos(column, hour));
-            let hour = nanos.and_then(|nanos| i64::try_from(nanos.div_euclid(i128::from(HOUR) * 1_000)).ok());
-            if let (Some(hour), Ok(count)) = (hour, count.parse()) {
-                theirs.insert(hour, count);
-            }
-        }
         for (hour, count) in theirs {
-            if count <= ours.get(&hour).copied().unwrap_or_default() {
+            if count.rows <= ours.get(&hour).copied().unwrap_or_default().rows {
                 continue;
             }
             let window = (hour * HOUR, (hour + 1) * HOUR);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uncia_snowflake::Statement;
 use uncia_snowflake::decode::timestamp_text;
 use uncia_snowflake::sql::identifier;
-use uncia_snowflake::views::{AuditView, Key};
+use uncia_snowflake::views::{AuditView, Key, Revision};
 
 use super::SnowflakeSourceConfig;
 use super::rows::query_tag;
@@ -76,16 +76,27 @@ pub(super) fn rows(config: &SnowflakeSourceConfig, view: &AuditView, list: &[Str
     ask(config, &view.feed(), sql, bounds(window))
 }
 
-/// Asks how many rows each hour of a window has.
+/// Asks how many rows each hour of a window has, and of how many the column is filled that makes them news again.
 #[must_use]
-pub(super) fn counts(config: &SnowflakeSourceConfig, view: &AuditView, window: (i64, i64)) -> Statement {
+pub(super) fn counts(
+    config: &SnowflakeSourceConfig,
+    view: &AuditView,
+    list: &[String],
+    window: (i64, i64),
+) -> Statement {
     // COUNT(DISTINCT) of several columns passes over rows with nulls.
     let count = match view.key {
         Key::Columns([column]) => format!("COUNT(DISTINCT {column})"),
         _ => "COUNT(*)".to_owned(),
     };
+    let filled = match view.revision {
+        Some(Revision::Filled(column)) if list.iter().any(|there| there == column) => {
+            format!("COUNT(NULLIF({column}, ''))")
+        }
+        _ => "0".to_owned(),
+    };
     let sql = format!(
-        "SELECT DATE_TRUNC('HOUR', {}) AS HOUR, {count} AS N FROM {} WHERE {} GROUP BY 1",
+        "SELECT DATE_TRUNC('HOUR', {}) AS HOUR, {count} AS N, {filled} AS FILLED FROM {} WHERE {} GROUP BY 1",
         view.cursor,
         place(config, view.name),
         condition(view)
@@ -174,7 +185,9 @@ mod tests {
         assert_eq!(asked.bindings, ["2023-11-14 22:13:20.000000000 +0000", "2023-11-14 23:13:20.000000000 +0000"]);
         assert_eq!(asked.query_tag, r#"{"app":"uncia","source":"prod","view":"QUERY_HISTORY"}"#);
         let custom = config("database = \"AUDIT\"\nschema = \"my views\"");
-        let asked = counts(&custom, view("GRANTS_TO_USERS", "DELETED_ON"), window);
-        insta::assert_snapshot!(asked.sql, @r#"SELECT DATE_TRUNC('HOUR', DELETED_ON) AS HOUR, COUNT(*) AS N FROM AUDIT."my views".GRANTS_TO_USERS WHERE DELETED_ON >= ?::TIMESTAMP_LTZ AND DELETED_ON < ?::TIMESTAMP_LTZ GROUP BY 1"#);
+        let asked = counts(&custom, view("GRANTS_TO_USERS", "DELETED_ON"), &[], window);
+        insta::assert_snapshot!(asked.sql, @r#"SELECT DATE_TRUNC('HOUR', DELETED_ON) AS HOUR, COUNT(*) AS N, 0 AS FILLED FROM AUDIT."my views".GRANTS_TO_USERS WHERE DELETED_ON >= ?::TIMESTAMP_LTZ AND DELETED_ON < ?::TIMESTAMP_LTZ GROUP BY 1"#);
+        let asked = counts(&config(""), view("SESSIONS", "CREATED_ON"), &names("SESSION_ID CLOSED_REASON"), window);
+        insta::assert_snapshot!(asked.sql, @"SELECT DATE_TRUNC('HOUR', CREATED_ON) AS HOUR, COUNT(DISTINCT SESSION_ID) AS N, COUNT(NULLIF(CLOSED_REASON, '')) AS FILLED FROM SNOWFLAKE.ACCOUNT_USAGE.SESSIONS WHERE CREATED_ON >= ?::TIMESTAMP_LTZ AND CREATED_ON < ?::TIMESTAMP_LTZ GROUP BY 1");
     }
 }
