@@ -89,11 +89,12 @@ impl Product {
             let file = content.rule(&id).map(|rule| rule.file.as_str()).unwrap_or_default();
             notice(format!("{file}: detection {id} does not load: {error}"));
         }
+        let schemas = Arc::new(schemas);
         let walk = Walk::new(Parts {
             lake: self.lake.clone(),
             store: self.store.clone(),
             generation,
-            schemas: Arc::new(schemas),
+            schemas: schemas.clone(),
             discovered: uncia_pipeline::discovered(&self.store).await?,
             filters: Arc::new(filters(config)?),
             interner: Interner::new(),
@@ -101,6 +102,7 @@ impl Product {
             blobs: self.dir.blobs(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         });
+        walk.load_lookups(crate::lookups::tables(content, &schemas, &|text| notice(text)));
         for source in &config.sources.snowflake {
             for view in source.snapshot_views() {
                 if let Err(error) = walk.load_state(&source.id, source.label(), view).await {

@@ -117,7 +117,9 @@ impl Reloader {
         for (id, why) in &standing.kept {
             tracing::error!(detection.id = id, "its version before goes on: {why}");
         }
+        let (schemas, _) = content::schemas(&self.config.schemas.folders)?;
         self.walk.switch(generation);
+        self.walk.load_lookups(crate::lookups::tables(&content, &schemas, &|text| tracing::error!("{text}")));
         self.scheduler.replace(&content);
         self.content = content;
         Ok(standing)

@@ -31,8 +31,8 @@ pub use posture::{
 pub use python::*;
 pub use simple::{Expression, SimpleRule};
 pub use spec::{
-    AnalysisType, Cron, CronError, DataModelSpec, GlobalSpec, Logic, OtherItem, QuerySpec, RuleSpec, Schedule,
-    TestSpec, When,
+    AnalysisType, Cron, CronError, DataModelSpec, GlobalSpec, Logic, LookupSpec, OtherItem, QuerySpec, RuleSpec,
+    Schedule, TestSpec, When,
 };
 pub use testing::{
     Conformance, DetectionReport, DetectionState, Filter, FilterError, Flip, Progress, Rendering, Tally, TestOptions,

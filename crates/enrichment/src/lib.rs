@@ -13,9 +13,11 @@
 //! does IO.
 
 mod enricher;
+mod file;
 mod selector;
 mod table;
 
 pub use enricher::{Association, Enricher};
+pub use file::{FileError, TableFile};
 pub use selector::Selector;
 pub use table::{Case, LookupTable, TableBuilder, TableFull};

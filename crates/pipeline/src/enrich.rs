@@ -26,6 +26,8 @@ pub(crate) struct Lookups(Mutex<Loaded>);
 #[derive(Default)]
 struct Loaded {
     associations: BTreeMap<String, Association>,
+    /// Of content.
+    custom: Vec<Association>,
     enricher: Arc<Enricher>,
 }
 
@@ -41,7 +43,13 @@ impl Lookups {
             Some(association) => loaded.associations.insert(name, association),
             None => loaded.associations.remove(&name),
         };
-        loaded.enricher = Arc::new(Enricher::new(loaded.associations.values().cloned().collect()));
+        loaded.renew();
+    }
+
+    fn put_custom(&self, custom: Vec<Association>) {
+        let mut loaded = self.lock();
+        loaded.custom = custom;
+        loaded.renew();
     }
 
     fn lock(&self) -> MutexGuard<'_, Loaded> {
@@ -49,7 +57,19 @@ impl Lookups {
     }
 }
 
+impl Loaded {
+    fn renew(&mut self) {
+        let all = self.associations.values().chain(&self.custom).cloned();
+        self.enricher = Arc::new(Enricher::new(all.collect()));
+    }
+}
+
 impl Walk {
+    /// Has all further batches enriched with these tables of content, in place of earlier ones.
+    pub fn load_lookups(&self, tables: Vec<Association>) {
+        self.lookups().put_custom(tables);
+    }
+
     /// Has all further batches enriched with the newest snapshot of a view.
     pub async fn load_state(&self, source: &SourceId, label: &str, view: &StateView) -> Result<(), LakeError> {
         let Some(lookup) = view.lookup else { return Ok(()) };

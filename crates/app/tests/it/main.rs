@@ -7,6 +7,7 @@ mod discovery;
 mod failures;
 mod ingest;
 mod insight;
+mod lookups;
 mod posture;
 mod pull;
 mod queries;

@@ -10,7 +10,7 @@ use super::problem::{ContentProblem, Weight};
 use super::root::{Candidate, ContentRoot};
 use super::supporting;
 use super::yaml::{self, Key, Node, Yaml};
-use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, OtherItem, QuerySpec, RuleSpec};
+use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, Logic, LookupSpec, OtherItem, QuerySpec, RuleSpec};
 use crate::{Engine, PythonSource};
 
 /// Content in its specs, and what is wrong with it.
@@ -65,6 +65,11 @@ impl Content {
     #[must_use]
     pub fn rule(&self, id: &DetectionId) -> Option<&RuleSpec> {
         self.rules.iter().find(|rule| rule.id == *id)
+    }
+
+    /// The lookup tables whose rows are here, by name.
+    pub fn lookups(&self) -> impl Iterator<Item = (&OtherItem, &LookupSpec)> {
+        self.others.iter().filter_map(|item| Some((item, item.lookup.as_deref()?)))
     }
 
     fn add_root(&mut self, root: &ContentRoot, derived: &mut Vec<Derived>, known: &mut HashSet<String>) {
@@ -131,7 +136,7 @@ impl Content {
                 Item::Rule(Box::new(detection::read(kind, &id, shown, &node, &mut fields, &python)?))
             }
             _ => {
-                let (item, query) = supporting::other(kind, &id, shown, &mut fields);
+                let (item, query) = supporting::other(kind, &id, shown, &mut fields, &python);
                 Item::Other(item, query)
             }
         };

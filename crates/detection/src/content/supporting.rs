@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::keys;
 use super::schedule::read_schedule;
 use super::yaml::Node;
-use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, OtherItem, QuerySpec};
+use crate::spec::{AnalysisType, DataModelSpec, GlobalSpec, LookupSpec, OtherItem, QuerySpec};
 use crate::{DataModelMapping, PythonSource};
 
 pub(super) fn global(id: &str, file: &str, fields: &mut Fields<'_>, python: ReadPython<'_>) -> Option<GlobalSpec> {
@@ -73,11 +73,13 @@ pub(super) fn other(
     id: &str,
     file: &str,
     fields: &mut Fields<'_>,
+    beside: ReadPython<'_>,
 ) -> (OtherItem, Option<QuerySpec>) {
-    let mut item = OtherItem { id: id.to_owned(), analysis_type: kind, file: file.to_owned(), ids: Vec::new() };
+    let mut item =
+        OtherItem { id: id.to_owned(), analysis_type: kind, file: file.to_owned(), ids: Vec::new(), lookup: None };
     match kind {
         AnalysisType::Pack => item.ids = pack(fields),
-        AnalysisType::LookupTable => lookup_table(fields),
+        AnalysisType::LookupTable => item.lookup = lookup_table(fields, beside).map(Box::new),
         AnalysisType::ScheduledPrompt => scheduled_prompt(id, fields),
         _ => return (item, query(kind, id, file, fields)),
     }
@@ -128,12 +130,14 @@ fn email(fields: &mut Fields<'_>) {
     }
 }
 
-fn lookup_table(fields: &mut Fields<'_>) {
+/// `None` if its rows are elsewhere, or if it is not usable.
+fn lookup_table(fields: &mut Fields<'_>, beside: ReadPython<'_>) -> Option<LookupSpec> {
     fields.only(&[keys::COMMON, keys::LOOKUP_TABLE]);
-    fields.required_flag("Enabled");
+    let enabled = fields.required_flag("Enabled");
+    let mut schema = None;
     let is_sql = QUERIES.iter().any(|key| fields.node(key).is_some());
     if !is_sql {
-        fields.required_text("Schema");
+        schema = fields.required_text("Schema");
         if fields.node("Filename").is_none() && fields.node("Refresh").is_none() {
             fields.missing("Filename", "the file with the data, or `Refresh` with where to get it");
         }
@@ -150,17 +154,29 @@ fn lookup_table(fields: &mut Fields<'_>) {
     }
     let Some(node) = fields.node("LogTypeMap") else {
         fields.missing("LogTypeMap", "`PrimaryKey` and `AssociatedLogTypes`");
-        return;
+        return None;
     };
-    let Some(mut map) = fields.inner(node, "`LogTypeMap`") else { return };
+    let mut map = fields.inner(node, "`LogTypeMap`")?;
     map.only(&[&["PrimaryKey", "AssociatedLogTypes"]]);
-    map.required_text("PrimaryKey");
+    let key = map.required_text("PrimaryKey");
+    let mut associated = Vec::new();
     for node in map.list("AssociatedLogTypes") {
-        let Some(mut associated) = map.inner(node, "`AssociatedLogTypes`") else { continue };
-        associated.only(&[&["LogType", "Selectors"]]);
-        associated.required_text("LogType");
-        associated.set("Selectors", false);
+        let Some(mut of_type) = map.inner(node, "`AssociatedLogTypes`") else { continue };
+        of_type.only(&[&["LogType", "Selectors"]]);
+        let log_type = of_type.required_text("LogType");
+        let selectors = of_type.set("Selectors", false);
+        associated.extend(log_type.map(|log_type| (LogType::from(log_type), selectors)));
     }
+    let data_file = fields.text("Filename")?;
+    let data = match beside(&data_file) {
+        Ok(file) => file.source,
+        Err(reason) => {
+            let line = fields.line_of("Filename");
+            fields.wrong(line, format!("cannot read the rows in `{data_file}` beside it: {reason}"));
+            return None;
+        }
+    };
+    Some(LookupSpec { enabled: enabled?, schema: LogType::from(schema?), key: key?, associated, data_file, data })
 }
 
 fn scheduled_prompt(id: &str, fields: &mut Fields<'_>) {

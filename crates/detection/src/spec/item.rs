@@ -113,6 +113,21 @@ pub struct QuerySpec {
     pub schedule: Option<Schedule>,
 }
 
+/// A lookup table whose rows are in a file beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupSpec {
+    pub enabled: bool,
+    /// The log type whose columns say what the cells of a CSV file are.
+    pub schema: LogType,
+    /// The column that values are compared with.
+    pub key: String,
+    /// What is looked up, by log type.
+    pub associated: Vec<(LogType, Vec<String>)>,
+    /// As the specification names it; the ending says what it holds.
+    pub data_file: String,
+    pub data: String,
+}
+
 /// An item that is known and kept by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherItem {
@@ -121,4 +136,6 @@ pub struct OtherItem {
     pub file: String,
     /// For packs the ids that it names.
     pub ids: Vec<String>,
+    /// Of a lookup table whose rows are here.
+    pub lookup: Option<Box<LookupSpec>>,
 }

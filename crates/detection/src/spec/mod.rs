@@ -4,6 +4,6 @@ mod item;
 mod rule;
 mod schedule;
 
-pub use item::{AnalysisType, DataModelSpec, GlobalSpec, OtherItem, QuerySpec};
+pub use item::{AnalysisType, DataModelSpec, GlobalSpec, LookupSpec, OtherItem, QuerySpec};
 pub use rule::{Logic, RuleSpec, TestSpec};
 pub use schedule::{Cron, CronError, Schedule, When};
