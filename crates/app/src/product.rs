@@ -12,8 +12,8 @@ use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination,
 use uncia_document::Interner;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, LogType, SourceId};
-use uncia_pipeline::{Detections, Generation, Parts, SourceFilters, StoreCache, Walk};
-use uncia_processing::{FilterConfig, Filters, Splitter};
+use uncia_pipeline::{Detections, Generation, Lookups, Parts, SourceFilters, StoreCache, Walk};
+use uncia_processing::{FilterConfig, Filters, SchemaSet, Splitter};
 use uncia_store::Store;
 
 use crate::config::Config;
@@ -102,15 +102,27 @@ impl Product {
             blobs: self.dir.blobs(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         });
-        walk.load_lookups(crate::lookups::tables(content, &schemas, &|text| notice(text)));
+        self.load_lookups(walk.lookups(), config, content, &schemas, notice).await;
+        Ok(walk)
+    }
+
+    /// Loads all that events are enriched with: the tables of content, and the newest snapshots.
+    pub(crate) async fn load_lookups(
+        &self,
+        lookups: &Lookups,
+        config: &Config,
+        content: &Content,
+        schemas: &SchemaSet,
+        notice: &(dyn Fn(String) + Sync),
+    ) {
+        lookups.load_content(crate::lookups::tables(content, schemas, &|text| notice(text)));
         for source in &config.sources.snowflake {
             for view in source.snapshot_views() {
-                if let Err(error) = walk.load_state(&source.id, source.label(), view).await {
+                if let Err(error) = lookups.load_state(&*self.lake, &source.id, source.label(), view).await {
                     notice(format!("events are not enriched with {} of {}: {error}", view.name, source.id));
                 }
             }
         }
-        Ok(walk)
     }
 
     /// The detections of some content, with workers of their own.

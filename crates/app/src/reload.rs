@@ -119,7 +119,8 @@ impl Reloader {
         }
         let (schemas, _) = content::schemas(&self.config.schemas.folders)?;
         self.walk.switch(generation);
-        self.walk.load_lookups(crate::lookups::tables(&content, &schemas, &|text| tracing::error!("{text}")));
+        let tables = crate::lookups::tables(&content, &schemas, &|text| tracing::error!("{text}"));
+        self.walk.lookups().load_content(tables);
         self.scheduler.replace(&content);
         self.content = content;
         Ok(standing)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::StreamExt as _;
 use uncia_document::{Document, Interner, Member, Parser, Ref, Scratch, write_key};
 use uncia_enrichment::{Association, Case, Enricher, LookupTable, Selector, TableBuilder};
-use uncia_lake::LakeError;
+use uncia_lake::{Lake, LakeError};
 use uncia_model::sql::literal;
 use uncia_model::{Database, Event, LogType, SourceId, TableRef, fields};
 use uncia_snowflake::state::{StateLookup, StateView};
@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// The tables that the next batch is enriched with.
 #[derive(Default)]
-pub(crate) struct Lookups(Mutex<Loaded>);
+pub struct Lookups(Mutex<Loaded>);
 
 #[derive(Default)]
 struct Loaded {
@@ -32,8 +32,36 @@ struct Loaded {
 }
 
 impl Lookups {
-    pub(crate) fn get(&self) -> Arc<Enricher> {
+    /// What they are now.
+    #[must_use]
+    pub fn get(&self) -> Arc<Enricher> {
         self.lock().enricher.clone()
+    }
+
+    /// Takes these tables of content in place of earlier ones.
+    pub fn load_content(&self, custom: Vec<Association>) {
+        let mut loaded = self.lock();
+        loaded.custom = custom;
+        loaded.renew();
+    }
+
+    /// Takes the newest snapshot of a view of a source.
+    pub async fn load_state(
+        &self,
+        lake: &dyn Lake,
+        source: &SourceId,
+        label: &str,
+        view: &StateView,
+    ) -> Result<(), LakeError> {
+        let Some(lookup) = view.lookup else { return Ok(()) };
+        let table = TableRef::new(Database::Lookups, LogType::from(view.log_type).table_name());
+        if !lake.tables().await?.iter().any(|info| info.table == table) {
+            return Ok(());
+        }
+        let name = format!("{}_{}", label.to_lowercase().replace(' ', "_"), lookup.name);
+        let loaded = state_table(lake, &name, source, &table, &lookup).await?;
+        self.put(name, loaded.map(|table| association(table, source, &lookup)));
+        Ok(())
     }
 
     /// Puts a table in the place of the one of its name; `None` takes it away.
@@ -43,12 +71,6 @@ impl Lookups {
             Some(association) => loaded.associations.insert(name, association),
             None => loaded.associations.remove(&name),
         };
-        loaded.renew();
-    }
-
-    fn put_custom(&self, custom: Vec<Association>) {
-        let mut loaded = self.lock();
-        loaded.custom = custom;
         loaded.renew();
     }
 
@@ -65,50 +87,37 @@ impl Loaded {
 }
 
 impl Walk {
-    /// Has all further batches enriched with these tables of content, in place of earlier ones.
-    pub fn load_lookups(&self, tables: Vec<Association>) {
-        self.lookups().put_custom(tables);
-    }
-
     /// Has all further batches enriched with the newest snapshot of a view.
     pub async fn load_state(&self, source: &SourceId, label: &str, view: &StateView) -> Result<(), LakeError> {
-        let Some(lookup) = view.lookup else { return Ok(()) };
-        let table = TableRef::new(Database::Lookups, LogType::from(view.log_type).table_name());
-        if !self.lake().tables().await?.iter().any(|info| info.table == table) {
-            return Ok(());
-        }
-        let name = format!("{}_{}", label.to_lowercase().replace(' ', "_"), lookup.name);
-        let loaded = self.state_table(&name, source, &table, &lookup).await?;
-        self.lookups().put(name, loaded.map(|table| association(table, source, &lookup)));
-        Ok(())
+        self.lookups().load_state(&**self.lake(), source, label, view).await
     }
+}
 
-    /// `None` if the table is too large for memory.
-    async fn state_table(
-        &self,
-        name: &str,
-        source: &SourceId,
-        table: &TableRef,
-        lookup: &StateLookup,
-    ) -> Result<Option<LookupTable>, LakeError> {
-        let only = lookup.only.map(|(column, values)| {
-            let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
-            format!(" AND {column} IN ({})", values.join(", "))
-        });
-        let source_is = format!("{} = {}", fields::SOURCE_ID, literal(source.as_str()));
-        let sql = format!("SELECT * FROM {table} WHERE {source_is}{}", only.unwrap_or_default());
-        let mut answer = self.lake().query(&sql).await?;
-        let mut builder = TableBuilder::new(name, Case::Folded, MOST_BYTES);
-        while let Some(row) = answer.rows.next().await {
-            let row = row?;
-            let keys: Vec<String> = lookup.keys.iter().filter_map(|key| key_of(row.root(), key)).collect();
-            if let Err(full) = builder.add(keys.iter().map(String::as_str), &row_text(row.root())) {
-                tracing::warn!(source.id = %source, "{full}");
-                return Ok(None);
-            }
+/// `None` if the table is too large for memory.
+async fn state_table(
+    lake: &dyn Lake,
+    name: &str,
+    source: &SourceId,
+    table: &TableRef,
+    lookup: &StateLookup,
+) -> Result<Option<LookupTable>, LakeError> {
+    let only = lookup.only.map(|(column, values)| {
+        let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+        format!(" AND {column} IN ({})", values.join(", "))
+    });
+    let source_is = format!("{} = {}", fields::SOURCE_ID, literal(source.as_str()));
+    let sql = format!("SELECT * FROM {table} WHERE {source_is}{}", only.unwrap_or_default());
+    let mut answer = lake.query(&sql).await?;
+    let mut builder = TableBuilder::new(name, Case::Folded, MOST_BYTES);
+    while let Some(row) = answer.rows.next().await {
+        let row = row?;
+        let keys: Vec<String> = lookup.keys.iter().filter_map(|key| key_of(row.root(), key)).collect();
+        if let Err(full) = builder.add(keys.iter().map(String::as_str), &row_text(row.root())) {
+            tracing::warn!(source.id = %source, "{full}");
+            return Ok(None);
         }
-        Ok(Some(builder.finish()))
     }
+    Ok(Some(builder.finish()))
 }
 
 fn association(table: LookupTable, source: &SourceId, lookup: &StateLookup) -> Association {

@@ -44,6 +44,7 @@ mod watch;
 pub use batch::{BatchLimits, Batcher};
 pub use cache::StoreCache;
 pub use detect::Detections;
+pub use enrich::Lookups;
 pub use filter::SourceFilters;
 pub use generation::Generation;
 pub use input::Input;

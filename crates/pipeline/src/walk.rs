@@ -117,7 +117,9 @@ impl Walk {
         self.schemas.in_force().schemas.clone()
     }
 
-    pub(crate) const fn lookups(&self) -> &Lookups {
+    /// What events are enriched with.
+    #[must_use]
+    pub const fn lookups(&self) -> &Lookups {
         &self.lookups
     }
 

@@ -12,7 +12,8 @@ use uncia_alerting::{Deduplicator, Routes};
 use uncia_detection::{AnalysisType, Content, Engine, EngineConfig, MemoryCache, RuleSpec};
 use uncia_document::Timestamp;
 use uncia_model::{Clock as _, LogType, SystemClock};
-use uncia_pipeline::history::{self, Forecast, HistoricMatch, Listener, OfDetection, Passed, Period};
+use uncia_pipeline::Lookups;
+use uncia_pipeline::history::{self, Forecast, HistoricMatch, Judges, Listener, OfDetection, Passed, Period};
 
 use crate::cli;
 use crate::commands::ingest::check_log_types;
@@ -43,8 +44,12 @@ pub(crate) async fn replay(config: &Config, root: &Path, arguments: &cli::Replay
     }
     let deduplicator = Deduplicator::new(facts(&content), Routes::default());
     let mut heard = Heard { bar: progress_bar(), text: Vec::new(), prints: format == Format::Ndjson, failed: None };
+    let lookups = Lookups::default();
+    let (schemas, _) = content::schemas(&config.schemas.folders)?;
+    product.load_lookups(&lookups, config, &content, &schemas, &|text| eprintln!("uncia: {text}")).await;
+    let judges = Judges { engine: &engine, deduplicator: &deduplicator, enricher: &lookups.get() };
     let begun = tokio::time::Instant::now();
-    let forecast = history::over_history(&**product.lake(), &engine, &deduplicator, &period, &mut heard).await;
+    let forecast = history::over_history(&**product.lake(), judges, &period, &mut heard).await;
     heard.bar.finish_and_clear();
     engine.shutdown().await;
     let forecast = forecast.context("the history cannot be read")?;

@@ -1,11 +1,10 @@
 //! A row of the lake as the event that rules saw: the columns with `p_extra` laid over them, nulls left out.
 
-use bytes::Bytes;
 use uncia_document::{Parser, Ref, write_key};
 use uncia_model::fields;
 
 /// The normal form of a row's event. Members stand in the order of the columns, what only `p_extra` has behind them.
-pub(super) fn rule_bytes(row: Ref<'_>, parser: &mut Parser) -> Bytes {
+pub(super) fn rule_bytes(row: Ref<'_>, parser: &mut Parser) -> Vec<u8> {
     let extra = row.get(fields::EXTRA);
     let parsed = extra.and_then(Ref::as_str).and_then(|text| parser.parse(text.as_bytes()).ok());
     let extra = match &parsed {
@@ -14,7 +13,7 @@ pub(super) fn rule_bytes(row: Ref<'_>, parser: &mut Parser) -> Bytes {
     };
     let mut json = Vec::with_capacity(1_024);
     write_object(row, extra.filter(|extra| extra.is_object()), Some(fields::EXTRA), &mut json);
-    json.into()
+    json
 }
 
 /// An object with another one laid over it.

@@ -4,6 +4,8 @@
 //!  tables ─slices of time─▶ rows ─event─▶ the bytes that rules see ─engine─▶ matches ─windows, by event time─▶ would-be alerts
 //! ```
 //!
+//! Events are enriched as live ones are, with what the tables know now: what they knew then is not kept.
+//!
 //! Nothing is written: no alert, no row, no cached value of a rule. Events come in slices of time, so that what is held at
 //! once does not grow with the history. Windows open and close by the events' own times, as if each had been judged when
 //! it happened.
@@ -12,14 +14,18 @@ mod event;
 mod forecast;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use uncia_alerting::Deduplicator;
 use uncia_detection::{Engine, Evaluation, EventBatch};
 use uncia_document::{Document, Interner, Parser, Ref, Timestamp};
+use uncia_enrichment::Enricher;
 use uncia_lake::{Lake, LakeError};
-use uncia_model::{Database, DetectionError, LogType, Match, TableRef, fields};
+use uncia_model::{Database, DetectionError, LogType, Match, SourceId, TableRef, fields};
+
+use crate::enrich;
 
 pub use forecast::{Forecast, OfDetection};
 
@@ -85,11 +91,18 @@ struct Extent {
     last: i64,
 }
 
+/// What judges the events.
+#[derive(Clone, Copy)]
+pub struct Judges<'a> {
+    pub engine: &'a Engine,
+    pub deduplicator: &'a Deduplicator,
+    pub enricher: &'a Arc<Enricher>,
+}
+
 /// Judges the events of the period by the engine's detections.
 pub async fn over_history(
     lake: &dyn Lake,
-    engine: &Engine,
-    deduplicator: &Deduplicator,
+    Judges { engine, deduplicator, enricher }: Judges<'_>,
     period: &Period,
     listener: &mut dyn Listener,
 ) -> Result<Forecast, LakeError> {
@@ -103,7 +116,7 @@ pub async fn over_history(
         for extent in extents.iter().filter(|extent| extent.first < to && extent.last >= from) {
             let sql = format!("SELECT * FROM {} WHERE {}", extent.table, within(from, to));
             let rows = lake.query(&sql).await?.rows;
-            let judged = chunks(rows)
+            let judged = chunks(rows, enricher.clone())
                 .map(|chunk| async move {
                     let mut chunk = chunk?;
                     let batch =
@@ -189,45 +202,63 @@ fn within(from: i64, to: i64) -> String {
 /// Rows to chunks of one log type each.
 fn chunks(
     rows: stream::BoxStream<'static, Result<Document, LakeError>>,
+    enricher: Arc<Enricher>,
 ) -> impl stream::Stream<Item = Result<Chunk, LakeError>> {
-    let state = (rows, Parser::new(Interner::new()), BTreeMap::<String, Chunk>::new());
-    stream::unfold(Some(state), |state| async {
-        let (mut rows, mut parser, mut open) = state?;
+    let making = Making { parser: Parser::new(Interner::new()), enricher, open: BTreeMap::new() };
+    stream::unfold(Some((rows, making)), |state| async {
+        let (mut rows, mut making) = state?;
         loop {
             match rows.next().await {
                 Some(Ok(row)) => {
-                    let Some(full) = add(&row, &mut parser, &mut open) else { continue };
-                    return Some((Ok(full), Some((rows, parser, open))));
+                    let Some(full) = making.add(&row) else { continue };
+                    return Some((Ok(full), Some((rows, making))));
                 }
                 Some(Err(error)) => return Some((Err(error), None)),
                 None => {
-                    let (_, last) = open.pop_first()?;
-                    return Some((Ok(last), Some((rows, parser, open))));
+                    let (_, last) = making.open.pop_first()?;
+                    return Some((Ok(last), Some((rows, making))));
                 }
             }
         }
     })
 }
 
-/// Adds a row to its log type's chunk; the chunk if it is full.
-fn add(row: &Document, parser: &mut Parser, open: &mut BTreeMap<String, Chunk>) -> Option<Chunk> {
-    let root = row.root();
-    let text = |name: &str| root.get(name).and_then(Ref::as_str).unwrap_or_default();
-    let log_type = text(fields::LOG_TYPE);
-    let time = root.get(fields::EVENT_TIME).and_then(Ref::as_timestamp)?;
-    if !open.contains_key(log_type) {
-        let chunk = Chunk { log_type: LogType::from(log_type), times: Vec::new(), events: Vec::new(), bytes: 0 };
-        open.insert(log_type.to_owned(), chunk);
+/// Chunks in the making.
+struct Making {
+    parser: Parser,
+    enricher: Arc<Enricher>,
+    open: BTreeMap<String, Chunk>,
+}
+
+impl Making {
+    /// Adds a row to its log type's chunk; the chunk if it is full.
+    fn add(&mut self, row: &Document) -> Option<Chunk> {
+        let root = row.root();
+        let text = |name: &str| root.get(name).and_then(Ref::as_str).unwrap_or_default();
+        let log_type = text(fields::LOG_TYPE);
+        let time = root.get(fields::EVENT_TIME).and_then(Ref::as_timestamp)?;
+        if !self.open.contains_key(log_type) {
+            let chunk = Chunk { log_type: LogType::from(log_type), times: Vec::new(), events: Vec::new(), bytes: 0 };
+            self.open.insert(log_type.to_owned(), chunk);
+        }
+        let chunk = self.open.get_mut(log_type)?;
+        let mut event = event::rule_bytes(root, &mut self.parser);
+        if self.enricher.concerns(&chunk.log_type)
+            && let Ok(document) = self.parser.parse(&event)
+        {
+            let source = SourceId::from(text(fields::SOURCE_ID));
+            if let Some(found) = self.enricher.enrich(&chunk.log_type, &source, document.root()) {
+                enrich::append(&mut event, &found);
+            }
+        }
+        chunk.bytes += event.len();
+        chunk.times.push((time, text(fields::ROW_ID).to_owned()));
+        chunk.events.push(event.into());
+        if chunk.events.len() < CHUNK_EVENTS && chunk.bytes < CHUNK_BYTES {
+            return None;
+        }
+        self.open.remove(log_type)
     }
-    let chunk = open.get_mut(log_type)?;
-    let event = event::rule_bytes(root, parser);
-    chunk.bytes += event.len();
-    chunk.times.push((time, text(fields::ROW_ID).to_owned()));
-    chunk.events.push(event);
-    if chunk.events.len() < CHUNK_EVENTS && chunk.bytes < CHUNK_BYTES {
-        return None;
-    }
-    open.remove(log_type)
 }
 
 #[cfg(test)]
