@@ -65,15 +65,18 @@ fn addresses_are_found_in_networks() {
     assert_eq!(cell(&data, "SELECT count(*) FROM rule_matches.zeek_dns"), 3);
     let titles = "SELECT DISTINCT p_alert_title FROM rule_matches.zeek_dns";
     assert_eq!(cell(&data, titles), "inside 10.0.0.100, lab 10.47.1.100");
-    let levels = "SELECT DISTINCT p_enrichment:networks.p_any_ip_addresses[0].level FROM rule_matches.zeek_dns";
-    assert!(cell(&data, levels).is_number(), "cells are what the schema says");
-
     // Looking back sees the tables as they are now.
     let replay = || {
         let mut replay = command(&data);
-        replay.arg("--config").arg(home.path().join("uncia.toml")).args(["replay", "--no-yield", "--from", "2018-01-01"]);
+        replay.arg("--config").arg(home.path().join("uncia.toml")).args([
+            "replay",
+            "--no-yield",
+            "--from",
+            "2018-01-01",
+        ]);
         let found = stdout(&replay.args(["--format", "ndjson"]).output().unwrap());
-        let titles = found.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["title"].clone());
+        let titles =
+            found.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["title"].clone());
         titles.collect::<Vec<_>>()
     };
     assert_eq!(replay(), ["inside 10.0.0.100, lab 10.47.1.100"; 3]);
