@@ -276,9 +276,12 @@ pub(crate) struct Posture {
     /// Only this control; can be given several times.
     #[arg(long = "control", value_name = "ID")]
     pub(crate) only: Vec<String>,
-    /// Folder of controls, in addition to the bundled ones.
+    /// Folder of controls, in addition to the bundled and the configured ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) controls: Vec<PathBuf>,
+    /// What was found before, as of each new state of the accounts, in place of what is found now.
+    #[arg(long)]
+    pub(crate) history: bool,
 }
 
 #[derive(Args)]

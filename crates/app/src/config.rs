@@ -20,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) batch: Batch,
     pub(crate) schemas: Schemas,
     pub(crate) detections: Detections,
+    pub(crate) posture: Posture,
     pub(crate) http: Http,
     pub(crate) sources: Sources,
     pub(crate) secrets: Secrets,
@@ -108,6 +109,24 @@ impl Default for Detections {
     }
 }
 
+/// Which controls judge the state of accounts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Posture {
+    /// Whether the controls that come with Uncia are used.
+    pub(crate) bundled: bool,
+    /// Folders of controls. A control replaces an earlier one with the same id.
+    pub(crate) folders: Vec<PathBuf>,
+    /// Ids of controls that are not used.
+    pub(crate) disabled: Vec<String>,
+}
+
+impl Default for Posture {
+    fn default() -> Self {
+        Self { bundled: true, folders: Vec::new(), disabled: Vec::new() }
+    }
+}
+
 /// The listener of the HTTP sources.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -143,6 +162,11 @@ pub(crate) struct Sources {
 }
 
 impl Config {
+    /// Folders whose files are loaded again when they are edited.
+    pub(crate) fn content_folders(&self) -> Vec<PathBuf> {
+        self.detections.folders.iter().chain(&self.posture.folders).cloned().collect()
+    }
+
     /// Reads the file, if one is given, and the environment's overrides.
     pub(crate) fn load(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Self> {
         let (name, text) = match file {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
-use uncia_detection::{Content, ContentRoot};
+use uncia_detection::{Content, ContentRoot, ControlSet};
 use uncia_processing::{SchemaError, SchemaSet};
 
 use crate::config::Config;
@@ -130,6 +130,21 @@ pub(crate) fn detections(config: &Config, more: &[PathBuf]) -> Result<Content> {
         roots.push(ContentRoot::from(folder.clone()));
     }
     Ok(Content::load(roots))
+}
+
+/// The controls that are used: the bundled ones, then the configured folders, then those of the command line. Where two
+/// have one id, the later one counts.
+pub(crate) fn controls(config: &Config, more: &[PathBuf]) -> Result<ControlSet> {
+    let mut files = Vec::new();
+    if config.posture.bundled {
+        files = bundled("posture", &["yml", "yaml"]);
+    }
+    for folder in config.posture.folders.iter().chain(more) {
+        files.extend(on_disk(folder)?);
+    }
+    let mut set = ControlSet::load(files);
+    set.controls.retain(|control| !config.posture.disabled.contains(&control.id));
+    Ok(set)
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ async fn run(cli: Cli) -> Result<Exit> {
         }
         Command::Snowflake(Snowflake::Posture(arguments)) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
-            commands::snowflake_posture::posture(&product, arguments, format).await
+            commands::snowflake_posture::posture(&product, &config?, arguments, format).await
         }
         Command::Snowflake(Snowflake::Insight(arguments)) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;

@@ -12,6 +12,7 @@ use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination,
 use uncia_document::Interner;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, LogType, SourceId};
+use uncia_pipeline::posture;
 use uncia_pipeline::{Detections, Generation, Lookups, Parts, SourceFilters, StoreCache, Walk};
 use uncia_processing::{FilterConfig, Filters, SchemaSet, Splitter};
 use uncia_store::Store;
@@ -128,7 +129,14 @@ impl Product {
     /// The detections of some content, with workers of their own.
     pub(crate) async fn generation(&self, config: &Config, content: &Content, number: u64) -> Result<Generation> {
         let (_, routes) = destinations(config)?;
-        let deduplicator = Deduplicator::new(facts(content), routes);
+        let controls = content::controls(config, &[])?;
+        controls.problems.iter().for_each(|problem| tracing::error!("{problem}"));
+        let mut facts = facts(content);
+        facts.extend(controls.controls.iter().map(|control| {
+            let facts = posture::facts_of(control);
+            (facts.id.clone(), Arc::new(facts))
+        }));
+        let deduplicator = Deduplicator::new(facts, routes);
         let log_types = judged_log_types(content);
         let mut detections = None;
         if !log_types.is_empty() {
@@ -138,7 +146,7 @@ impl Product {
             let engine = Arc::new(engine.map_err(|error| ExitError::configuration(error.to_string()))?);
             detections = Some(Detections { engine, log_types });
         }
-        Ok(Generation { number, detections, deduplicator })
+        Ok(Generation { number, detections, deduplicator, controls: controls.controls.into() })
     }
 
     /// How this data directory's workers are started: they may import what was installed for it.
@@ -256,7 +264,8 @@ pub(crate) fn check(config: &Config) -> Result<()> {
             )));
         }
     }
-    match content::detections(config, &[])?.invalid().next() {
+    let controls = content::controls(config, &[])?;
+    match content::detections(config, &[])?.invalid().next().or(controls.problems.first()) {
         Some(problem) => Err(ExitError::configuration(problem.to_string())),
         None => Ok(()),
     }

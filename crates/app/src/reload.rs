@@ -102,7 +102,7 @@ impl Reloader {
     }
 
     async fn fingerprint(&self) -> Fingerprint {
-        let folders = self.config.detections.folders.clone();
+        let folders = self.config.content_folders();
         let looked = tokio::task::spawn_blocking(move || Fingerprint::of(&folders)).await;
         looked.expect("looking at files does not panic")
     }

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uncia_alerting::Deduplicator;
+use uncia_detection::Control;
 
 use crate::detect::Detections;
 
@@ -17,6 +18,8 @@ pub struct Generation {
     /// `None`: no detections are loaded.
     pub detections: Option<Detections>,
     pub deduplicator: Deduplicator,
+    /// Judge the state of accounts.
+    pub controls: Arc<[Control]>,
 }
 
 /// The generation that the next batch gets.

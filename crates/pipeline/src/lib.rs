@@ -30,6 +30,7 @@ pub mod history;
 pub mod input;
 pub mod intake;
 mod land;
+pub mod posture;
 mod process;
 pub mod pull;
 mod replay;

@@ -11,6 +11,7 @@ use uncia_document::Timestamp;
 use uncia_sources::snowflake::{AccountPuller, Parcel, PullError, Pulled};
 
 use crate::input::Input;
+use crate::posture::{self, Posture};
 use crate::serve::Serving;
 use crate::state::{self, Snapshot, StateError, When};
 use crate::walk::Walk;
@@ -40,6 +41,10 @@ pub(crate) fn start(
                 // While the warehouse is awake.
                 tokio::select! {
                     () = snapshots(&walk, &puller, &inputs) => {}
+                    () = life.cancelled() => return,
+                }
+                tokio::select! {
+                    () = judge(&walk, &puller) => {}
                     () = life.cancelled() => return,
                 }
                 tokio::select! {
@@ -116,6 +121,22 @@ async fn snapshots(walk: &Walk, puller: &AccountPuller, inputs: &mpsc::Sender<In
             ),
             Err(error) => tracing::error!(source.id = %id, "{}: {error}", view.feed()),
         }
+    }
+}
+
+/// Judges what the snapshots have shown and says what became of it.
+async fn judge(walk: &Walk, puller: &AccountPuller) {
+    let config = puller.config();
+    match posture::judge(walk, &config.id, config.label()).await {
+        Ok(None) => {}
+        Ok(Some(Posture { failed, passed, not_applicable, errors, begun, ended, .. })) => {
+            tracing::info!(
+                source.id = %config.id,
+                "posture: {failed} controls fail, {passed} pass, {not_applicable} do not apply; {begun} violations began, {ended} ended"
+            );
+            errors.iter().for_each(|error| tracing::error!(source.id = %config.id, "cannot be asked: {error}"));
+        }
+        Err(error) => tracing::error!(source.id = %config.id, "posture is not judged: {error}; it is at the next time"),
     }
 }
 

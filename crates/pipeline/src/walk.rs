@@ -303,7 +303,7 @@ impl Walk {
         Err(WalkError::Conflict { table: self.rows.table(Database::Signals, &groups[0].log_type) })
     }
 
-    async fn admit(
+    pub(crate) async fn admit(
         &self,
         generation: &Generation,
         groups: &[JudgedEvents],
@@ -481,7 +481,7 @@ fn summarise(
 }
 
 /// Counts matches, errors, and the alerts that became visible.
-fn count_found(summary: &mut Summary, groups: &[JudgedEvents], admitted: &Admitted, sealed_micros: i64) {
+pub(crate) fn count_found(summary: &mut Summary, groups: &[JudgedEvents], admitted: &Admitted, sealed_micros: i64) {
     for group in groups {
         summary.matches += group.matches.len() as u64;
         summary.detection_errors += group.errors.len() as u64;

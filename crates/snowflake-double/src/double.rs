@@ -185,6 +185,19 @@ impl Double {
         Some((integration.client_id.clone(), integration.client_secret.clone()))
     }
 
+    /// Notes that somebody signed in just now; false if there is no such user.
+    pub fn sign_in(&self, user: &str) -> bool {
+        let is_there = self.core.account().users.contains_key(user);
+        self.core.note_sign_in(user, self.core.now());
+        is_there
+    }
+
+    /// Has a user enrol a second factor, which no statement of an administrator's can; false if there is no such user.
+    pub fn enrol_second_factor(&self, user: &str) -> bool {
+        let mut account = self.core.account_mut();
+        account.users.get_mut(user).map(|user| user.has_second_factor = true).is_some()
+    }
+
     /// Lets a workload identity token (`WIF.…`) in as this user.
     pub fn trust_workload(&self, bearer: &str, user: &str) {
         self.core.trust_workload(bearer, user);

@@ -6,6 +6,7 @@
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 use uncia_model::{Alert, BatchId, LogType, NewDelivery, PointerMove, SourceId, TableRef, Window};
 
+use crate::posture::{self, Judgement};
 use crate::pulls::{self, PulledRow, PulledTo};
 use crate::{Store, StoreError, alerts, catalog, number, outbox, windows};
 
@@ -32,6 +33,8 @@ pub struct BatchCommit {
     pub counters: Vec<Counter>,
     /// Written over what was known of the same row.
     pub pulled: Vec<PulledRow>,
+    /// What controls found, compared with what is known of them.
+    pub posture: Vec<Judgement>,
     /// Written over the positions of the same views.
     pub pulled_to: Vec<PulledTo>,
 }
@@ -51,6 +54,7 @@ impl BatchCommit {
             deliveries: Vec::new(),
             counters: Vec::new(),
             pulled: Vec::new(),
+            posture: Vec::new(),
             pulled_to: Vec::new(),
         }
     }
@@ -167,6 +171,7 @@ async fn apply(
     outbox::write(transaction, &batch.deliveries, batch.sealed_micros).await?;
     add_counters(transaction, &batch.counters, batch.sealed_micros).await?;
     pulls::write(transaction, &batch.pulled).await?;
+    posture::write(transaction, &batch.posture, batch.sealed_micros).await?;
     for to in &batch.pulled_to {
         pulls::write_position(transaction, to).await?;
     }

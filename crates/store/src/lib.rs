@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! BatchCommit ── one transaction ──▶ table pointers · batch row · progress · WAL position
-//!                                    windows · alerts · outbox · counters
+//!                                    windows · alerts · outbox · counters · findings
 //! ```
 //!
 //! [`Store::commit`] is the only way a batch becomes visible: either all of it is there or nothing. The Iceberg catalog
@@ -21,6 +21,7 @@ mod keyring;
 mod migrate;
 mod number;
 mod outbox;
+mod posture;
 mod progress;
 mod pulls;
 mod rule_cache;
@@ -36,6 +37,7 @@ pub use error::StoreError;
 pub use facts::FORMAT_VERSION;
 pub use keyring::{KeyEncryptionKey, Keyring, KeyringError};
 pub use outbox::{Delivery, DeliveryState};
+pub use posture::{FindingSpan, Judgement, NewViolation, Verdict, Violation};
 pub use progress::SourceCounter;
 pub use pulls::{HourCount, Known, PullNote, PullPosition, PullStatus, PulledRow, PulledTo, RowKey};
 pub use rule_cache::{DEFAULT_EXPIRY_SECONDS, RELATIVE_EXPIRY_LIMIT, RuleCache, RuleCacheItem, expiry};

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_schema_revisions"
     4 "0004_pulls"
     5 "0005_sealed"
+    6 "0006_posture"
 };
 
 const ACTION: &str = "bring the store up to date";

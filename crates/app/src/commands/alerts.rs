@@ -128,10 +128,11 @@ pub(crate) async fn show(store: &Store, id: &str, format: Format) -> Result<Exit
         text += &format!("\ncontext\n{context:#}\n");
     }
     let table = alert.log_types.first().map(uncia_model::LogType::table_name).unwrap_or_default();
-    text += &format!(
-        "\nIts events: uncia query \"SELECT * FROM rule_matches.{table} WHERE p_alert_id = '{}'\"\n",
-        alert.id
-    );
+    text += &if alert.kind == uncia_model::AlertKind::Policy {
+        format!("\nWhat violates it now: uncia snowflake posture --control {}\n", alert.detection)
+    } else {
+        format!("\nIts events: uncia query \"SELECT * FROM rule_matches.{table} WHERE p_alert_id = '{}'\"\n", alert.id)
+    };
     write_out(text.as_bytes())?;
     Ok(Exit::Ok)
 }

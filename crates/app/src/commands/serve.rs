@@ -35,7 +35,7 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     let every = reload_every(&config)?;
     let product = Arc::new(Product::open(root, Purpose::Write("serve")).await?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let loaded = Fingerprint::of(&config.detections.folders);
+    let loaded = Fingerprint::of(&config.content_folders());
     let content = content::detections(&config, &[])?;
     let notice = |text: String| tracing::warn!("{text}");
     let walk = Arc::new(product.walk(&config, &content, clock.clone(), &notice).await?);

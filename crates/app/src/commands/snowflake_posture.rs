@@ -1,26 +1,31 @@
 //! `uncia snowflake posture`: the newest state of the connected accounts against the controls, with evidence and what to do.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use futures::StreamExt as _;
-use serde_json::{Map, Value, json};
-use uncia_detection::{Answer, Control, ControlSet, EvidenceRow, Finding, Status};
+use serde_json::{Value, json};
+use uncia_detection::{Answer, Control, EvidenceRow, Finding, Status};
+use uncia_document::Timestamp;
 use uncia_lake::{Lake, LakeError};
+use uncia_pipeline::posture::{SOURCE_COLUMN, evidence};
+use uncia_store::{FindingSpan, Violation};
 
 use crate::cli;
+use crate::config::Config;
 use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::output::{Format, Rows, write_out};
 use crate::product::Product;
 
-/// The column by which every control tells accounts apart.
-const SOURCE: &str = "p_source_id";
 /// Rows of evidence that people are shown of one control; machines get all.
 const SHOWN: usize = 20;
 
-pub(crate) async fn posture(product: &Product, arguments: &cli::Posture, format: Format) -> Result<Exit> {
-    let set = controls(&arguments.controls)?;
+pub(crate) async fn posture(
+    product: &Product,
+    config: &Config,
+    arguments: &cli::Posture,
+    format: Format,
+) -> Result<Exit> {
+    let set = content::controls(config, &arguments.controls)?;
     for problem in &set.problems {
         eprintln!("uncia: {problem}");
     }
@@ -33,6 +38,15 @@ pub(crate) async fn posture(product: &Product, arguments: &cli::Posture, format:
         let known: Vec<&str> = set.controls.iter().map(|control| control.id.as_str()).collect();
         return Err(ExitError::usage(format!("there is no control {id}; there are {}", known.join(", "))));
     }
+    let spans = product.store().findings().await?;
+    let of_source = |span: &FindingSpan| arguments.source.as_ref().is_none_or(|source| span.source.as_str() == source);
+    let spans: Vec<FindingSpan> = spans.into_iter().filter(of_source).collect();
+    if arguments.history {
+        let is_wanted = |span: &&FindingSpan| set.controls.iter().filter(wanted).any(|one| one.id == span.control);
+        history(spans.iter().filter(is_wanted)).print(format)?;
+        return Ok(Exit::Ok);
+    }
+    let known = Known { spans, violations: product.store().violations(true).await? };
     let mut findings = Vec::new();
     for control in set.controls.iter().filter(wanted) {
         let answer = ask(product.lake().as_ref(), control, arguments.source.as_deref()).await;
@@ -40,21 +54,72 @@ pub(crate) async fn posture(product: &Product, arguments: &cli::Posture, format:
     }
     findings.sort_by_key(|finding| (finding.status, std::cmp::Reverse(finding.control.severity)));
     if format == Format::Table {
-        write_out(for_people(&findings).as_bytes())?;
+        write_out(for_people(&findings, &known).as_bytes())?;
     } else {
-        machine_rows(&findings).print(format)?;
+        machine_rows(&findings, &known).print(format)?;
     }
     let failed = findings.iter().any(|finding| matches!(finding.status, Status::Fail | Status::Error));
     Ok(if failed || !set.problems.is_empty() { Exit::Failed } else { Exit::Ok })
 }
 
-/// The bundled controls, and those of folders; where two have one id, the later one counts.
-fn controls(folders: &[PathBuf]) -> Result<ControlSet> {
-    let mut files = content::bundled("posture", &["yml", "yaml"]);
-    for folder in folders {
-        files.extend(content::on_disk(folder)?);
+/// What judging each new state has left in the store.
+struct Known {
+    spans: Vec<FindingSpan>,
+    violations: Vec<Violation>,
+}
+
+impl Known {
+    /// What holds now of a control, by account.
+    fn standing<'a>(&'a self, control: &'a Control) -> impl Iterator<Item = &'a FindingSpan> {
+        self.spans.iter().filter(|span| span.control == control.id && span.ended_micros.is_none())
     }
-    Ok(ControlSet::load(files))
+
+    /// Since when it fails, on the account where it has failed for longest.
+    fn failing_since(&self, control: &Control) -> Option<String> {
+        let failing = self.standing(control).filter(|span| span.status == Status::Fail.as_str());
+        failing.map(|span| span.began_micros).min().map(time)
+    }
+
+    fn account(&self, span: &FindingSpan) -> Value {
+        let is_of = |one: &&Violation| one.control == span.control && one.source == span.source;
+        let open = self.violations.iter().filter(is_of).map(|one| {
+            json!({
+                "evidence": serde_json::from_str::<Value>(&one.evidence).unwrap_or_default(),
+                "since": time(one.began_micros),
+                "alert": one.alert,
+            })
+        });
+        json!({
+            "source": span.source,
+            "status": span.status,
+            "since": time(span.began_micros),
+            "checked_at": time(span.checked_micros),
+            "violations": span.violations,
+            "problem": span.problem,
+            "open_violations": open.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn time(micros: i64) -> String {
+    Timestamp::from_micros(micros).to_string()
+}
+
+fn history<'a>(spans: impl Iterator<Item = &'a FindingSpan>) -> Rows {
+    let mut rows = Rows::new(&["control", "source", "status", "from", "to", "checked_at", "violations", "problem"]);
+    for span in spans {
+        rows.rows.push(vec![
+            json!(span.control),
+            json!(span.source),
+            json!(span.status),
+            json!(time(span.began_micros)),
+            json!(span.ended_micros.map(time)),
+            json!(time(span.checked_micros)),
+            json!(span.violations),
+            json!(span.problem),
+        ]);
+    }
+    rows
 }
 
 async fn ask(lake: &dyn Lake, control: &Control, source: Option<&str>) -> Answer {
@@ -66,7 +131,7 @@ async fn ask(lake: &dyn Lake, control: &Control, source: Option<&str>) -> Answer
 }
 
 fn is_of(row: &EvidenceRow, source: Option<&str>) -> bool {
-    source.is_none_or(|source| row.get(SOURCE).is_some_and(|of| of == source))
+    source.is_none_or(|source| row.get(SOURCE_COLUMN).is_some_and(|of| of == source))
 }
 
 /// All rows of a statement.
@@ -74,10 +139,7 @@ pub(crate) async fn rows(lake: &dyn Lake, sql: &str) -> Result<Vec<EvidenceRow>,
     let mut found = Vec::new();
     let mut answer = lake.query(sql).await?.rows;
     while let Some(row) = answer.next().await {
-        let mut text = Vec::new();
-        row?.write_json(&mut text);
-        let columns: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
-        found.push(EvidenceRow::from(columns));
+        found.push(evidence(&row?));
     }
     Ok(found)
 }
@@ -90,7 +152,7 @@ fn frameworks(control: &Control) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
-fn machine_rows(findings: &[Finding<'_>]) -> Rows {
+fn machine_rows(findings: &[Finding<'_>], known: &Known) -> Rows {
     let columns = [
         "control",
         "title",
@@ -98,12 +160,14 @@ fn machine_rows(findings: &[Finding<'_>]) -> Rows {
         "status",
         "reason",
         "violations",
+        "failing_since",
         "frameworks",
         "why",
         "fix",
         "limits",
         "evidence",
         "fixes",
+        "accounts",
     ];
     let mut rows = Rows::new(&columns);
     for finding in findings {
@@ -119,20 +183,22 @@ fn machine_rows(findings: &[Finding<'_>]) -> Rows {
             json!(finding.status.as_str()),
             json!(finding.reason),
             json!(finding.evidence.len()),
+            json!(known.failing_since(control)),
             json!(frameworks(control)),
             json!(control.why),
             json!(control.fix),
             json!(control.limits),
             Value::Array(evidence.collect()),
             json!(finding.fixes),
+            Value::Array(known.standing(control).map(|span| known.account(span)).collect()),
         ]);
     }
     rows
 }
 
 /// The overview, then for each control that failed its evidence and what to do.
-fn for_people(findings: &[Finding<'_>]) -> String {
-    let mut overview = Rows::new(&["status", "severity", "control", "title", "violations"]);
+fn for_people(findings: &[Finding<'_>], known: &Known) -> String {
+    let mut overview = Rows::new(&["status", "severity", "control", "title", "violations", "failing since"]);
     for finding in findings {
         let control = finding.control;
         let violations = if finding.status == Status::Fail { json!(finding.evidence.len()) } else { Value::Null };
@@ -142,6 +208,7 @@ fn for_people(findings: &[Finding<'_>]) -> String {
             json!(control.id),
             json!(control.title),
             violations,
+            json!(known.failing_since(control).map(|since| since.chars().take(16).collect::<String>())),
         ]);
     }
     let mut text = overview.render(Format::Table, false);
@@ -192,12 +259,12 @@ mod tests {
 
     #[test]
     fn every_bundled_control_is_whole() {
-        let set = controls(&[]).unwrap();
+        let set = content::controls(&Config::default(), &[]).unwrap();
         assert!(set.problems.is_empty(), "{:?}", set.problems);
         assert!(!set.controls.is_empty());
         for control in &set.controls {
             assert!(control.id.starts_with("Uncia."), "{}", control.id);
-            assert_eq!(control.columns.first().map(String::as_str), Some(SOURCE), "{}", control.id);
+            assert_eq!(control.columns.first().map(String::as_str), Some(SOURCE_COLUMN), "{}", control.id);
         }
     }
 }

@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use uncia_document::Timestamp;
 use uncia_model::{Clock, SystemClock};
 use uncia_pipeline::batch::RawBatch;
+use uncia_pipeline::posture::{self, Posture};
 use uncia_pipeline::pull::forward;
 use uncia_pipeline::state::{self, Snapshot, StateError, When};
-use uncia_pipeline::{BatchLimits, Batcher, Input, Summary, Walk};
+use uncia_pipeline::{BatchLimits, Batcher, Input, Summary, Walk, WalkError};
 use uncia_snowflake::state::StateView;
 use uncia_snowflake::views::AuditView;
 use uncia_sources::snowflake::{AccountPuller, Parcel, PullError, Pulled};
@@ -39,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) summary: Summary,
     pub(crate) views: Result<Vec<ViewRun>, PullError>,
     pub(crate) snapshots: Result<Vec<StateRun>, StateError>,
+    /// `None` if there was no new state.
+    pub(crate) posture: Result<Option<Posture>, WalkError>,
 }
 
 pub(crate) async fn pull(
@@ -63,7 +66,7 @@ pub(crate) async fn pull(
     let mut failed = false;
     let mut total = Summary::default();
     for puller in pullers {
-        let Run { summary, views, snapshots } = run(&walk, &config, &puller, with_state).await?;
+        let Run { summary, views, snapshots, posture } = run(&walk, &config, &puller, with_state).await?;
         total.add(&summary);
         let source = puller.config().id.as_str();
         let problem = |error: String| {
@@ -72,6 +75,13 @@ pub(crate) async fn pull(
             cells
         };
         failed |= views.is_err() || snapshots.is_err();
+        match posture {
+            Ok(posture) => posture.iter().for_each(|posture| tell_posture(source, posture)),
+            Err(error) => {
+                failed = true;
+                rows.rows.push(problem(error.to_string()));
+            }
+        }
         match views {
             Ok(views) => {
                 failed |= views.iter().any(|(_, pulled)| pulled.is_err());
@@ -143,12 +153,29 @@ pub(crate) async fn run(walk: &Walk, config: &Config, puller: &AccountPuller, wi
             false => Ok(Vec::new()),
         };
         drop(inputs);
-        (pulled, snapshots)
+        let posture = match with_state {
+            true => posture::judge(walk, &puller.config().id, puller.config().label()).await,
+            false => Ok(None),
+        };
+        (pulled, snapshots, posture)
     };
-    let (walked, (pulled, snapshots)) = tokio::join!(walk.run(receiver, |summary, _| total.add(summary)), pulling);
+    let (walked, (pulled, snapshots, posture)) =
+        tokio::join!(walk.run(receiver, |summary, _| total.add(summary)), pulling);
     feeding.await.context("the feeding of rows ended abnormally")??;
     walked?;
-    Ok(Run { summary: total, views: pulled, snapshots })
+    if let Ok(Some(posture)) = &posture {
+        total.add(&posture.summary);
+    }
+    Ok(Run { summary: total, views: pulled, snapshots, posture })
+}
+
+fn tell_posture(source: &str, posture: &Posture) {
+    let Posture { failed, passed, not_applicable, errors, begun, ended, .. } = posture;
+    eprintln!(
+        "posture of {source}: {failed} controls fail, {passed} pass, {not_applicable} do not apply; \
+         {begun} violations began, {ended} ended"
+    );
+    errors.iter().for_each(|error| eprintln!("uncia: {error}"));
 }
 
 fn row(source: &str, view: &AuditView, pulled: &Result<Pulled, PullError>) -> Vec<serde_json::Value> {

@@ -9,6 +9,7 @@ mod ingest;
 mod insight;
 mod lookups;
 mod posture;
+mod posture_pulled;
 mod pull;
 mod queries;
 mod reload;

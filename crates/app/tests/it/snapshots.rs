@@ -10,11 +10,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uncia_alerting::{Deduplicator, Facts, Routes};
+use uncia_detection::Control;
 use uncia_document::{Interner, Timestamp};
 use uncia_lake::Lake;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{LogType, ManualClock, Origin, Payload, Record, RowId, SourceId};
 use uncia_pipeline::batch::RawBatch;
+use uncia_pipeline::posture::facts_of;
 use uncia_pipeline::state::{Snapshot, StateError, StateRows};
 use uncia_pipeline::{BatchLimits, Batcher, Generation, Input, Parts, Walk};
 use uncia_processing::SchemaSet;
@@ -23,17 +25,18 @@ use uncia_sources::snowflake::PullError;
 use uncia_store::Store;
 
 /// Whether each user has a second factor.
-type State = BTreeMap<u8, bool>;
+pub(crate) type State = BTreeMap<u8, bool>;
 
-struct Ground {
+pub(crate) struct Ground {
     _home: tempfile::TempDir,
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     lake: Arc<IcebergLake>,
-    walk: Walk,
-    source: SourceId,
+    pub(crate) walk: Walk,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) source: SourceId,
 }
 
-struct Rows {
+pub(crate) struct Rows {
     columns: Vec<String>,
     partitions: Vec<Vec<Record>>,
 }
@@ -63,6 +66,14 @@ fn schemas() -> SchemaSet {
 
 impl Ground {
     async fn new() -> Self {
+        Self::judging(Arc::default()).await
+    }
+
+    /// With these controls.
+    pub(crate) async fn judging(controls: Arc<[Control]>) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_700_000_000, 0)));
+        let facts = controls.iter().map(|control| (control.id.as_str().into(), Arc::new(facts_of(control))));
+        let facts: Facts = facts.collect();
         let home = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(&home.path().join("store.sqlite")).await.unwrap());
         let lake = Arc::new(IcebergLake::open(&home.path().join("lake"), store.clone()).unwrap());
@@ -72,20 +83,21 @@ impl Ground {
             generation: Generation {
                 number: 1,
                 detections: None,
-                deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+                deduplicator: Deduplicator::new(facts, Routes::default()),
+                controls,
             },
             schemas: Arc::new(schemas()),
             discovered: Vec::new(),
             filters: Arc::default(),
             interner: Interner::new(),
-            clock: Arc::new(ManualClock::at(Timestamp::from_seconds(1_700_000_000, 0))),
+            clock: clock.clone(),
             blobs: home.path().join("blobs"),
             threads: 2,
         });
-        Self { _home: home, store, lake, walk, source: SourceId::from("acme's") }
+        Self { _home: home, store, lake, walk, clock, source: SourceId::from("acme's") }
     }
 
-    fn rows(&self, state: &State, columns: &[&str]) -> Rows {
+    pub(crate) fn rows(&self, state: &State, columns: &[&str]) -> Rows {
         let record = |(user, mfa): (&u8, &bool)| {
             let cells = json!({
                 "USER_ID": user.to_string(), "NAME": format!("U{user}"), "HAS_MFA": mfa,
@@ -109,7 +121,7 @@ impl Ground {
     }
 
     /// One snapshot through the walk.
-    async fn take(&self, rows: Rows, now: i64) -> Result<Snapshot, StateError> {
+    pub(crate) async fn take(&self, rows: Rows, now: i64) -> Result<Snapshot, StateError> {
         let (inputs, mut taken) = mpsc::channel::<Input>(1);
         let (sender, receiver) = mpsc::channel::<RawBatch>(1);
         let feed = async move {
@@ -184,18 +196,18 @@ fn apply(state: &mut State, change: &Value) {
     assert_eq!(before, side("BEFORE"), "{change}");
 }
 
-const ALL: &[&str] = &["USER_ID", "NAME", "HAS_MFA", "CREATED_ON", "TYPE"];
-const HOUR: i64 = 3_600_000_000;
-const START: i64 = 1_700_000_000_000_000;
+pub(crate) const ALL: &[&str] = &["USER_ID", "NAME", "HAS_MFA", "CREATED_ON", "TYPE"];
+pub(crate) const HOUR: i64 = 3_600_000_000;
+pub(crate) const START: i64 = 1_700_000_000_000_000;
 
 #[derive(Clone, Debug)]
-struct Step {
-    state: State,
+pub(crate) struct Step {
+    pub(crate) state: State,
     /// The snapshot dies after so many turns of its tasks; none: it ends.
-    dies: Option<u32>,
+    pub(crate) dies: Option<u32>,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let state = prop::collection::btree_map(0..8_u8, any::<bool>(), 1..8);
     // At any of its steps: the later ones are many turns away.
     let turns = (0..16_u32, any::<u32>()).prop_map(|(bits, turns)| turns % (1 << bits));

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::root::supporting_folders;
 
+/// Endings of content, the rows of lookup tables among it.
+const KINDS: &[&str] = &["py", "yml", "yaml", "csv", "json", "jsonl", "ndjson"];
+
 /// Of all files below the roots, and beside them, that may be content. Two that differ mean that something was edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(u64);
@@ -40,7 +43,7 @@ fn add(root: &Path, hasher: &mut DefaultHasher) {
             continue;
         };
         let extension = entry.path().extension().unwrap_or_default();
-        if !entry.file_type().is_file() || !["py", "yml", "yaml"].iter().any(|kind| extension == *kind) {
+        if !entry.file_type().is_file() || !KINDS.iter().any(|kind| extension == *kind) {
             continue;
         }
         entry.path().hash(hasher);

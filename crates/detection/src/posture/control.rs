@@ -16,6 +16,7 @@ const CONTROL: &[&str] = &[
     "Tables",
     "Query",
     "Columns",
+    "Resource",
     "Fix",
     "FixSQL",
     "Limits",
@@ -39,6 +40,8 @@ pub struct Control {
     pub sql: String,
     /// The columns of the query that are shown, in this order.
     pub columns: Vec<String>,
+    /// Those of the columns that tell which object violates the control; the others may differ from day to day.
+    pub resource: Vec<String>,
     /// What to do, for people.
     pub fix: String,
     /// What to run, for each row.
@@ -99,6 +102,7 @@ fn read(node: &Node, file: &str, problems: &mut Vec<ContentProblem>) -> Option<C
     if columns.is_empty() {
         fields.missing("Columns", "a list of the query's columns that are shown as evidence");
     }
+    let resource = resource(&mut fields, &columns);
     let fix = fields.required_text("Fix");
     let fix_sql = fix_sql(&mut fields, &columns);
     let limits = fields.text("Limits");
@@ -115,6 +119,7 @@ fn read(node: &Node, file: &str, problems: &mut Vec<ContentProblem>) -> Option<C
         tables,
         sql: sql?,
         columns,
+        resource,
         fix: fix?.trim().to_owned(),
         fix_sql,
         limits: limits.map(|limits| limits.trim().to_owned()),
@@ -163,6 +168,18 @@ fn tables(fields: &mut Fields<'_>) -> Vec<TableRef> {
         }
     }
     tables
+}
+
+/// All columns if nothing is said.
+fn resource(fields: &mut Fields<'_>, columns: &[String]) -> Vec<String> {
+    let line = fields.line_of("Resource");
+    let named = fields.set("Resource", true);
+    for name in &named {
+        if !columns.contains(name) {
+            fields.wrong(line, format!("`Resource`: `{name}` is none of the columns {}", columns.join(", ")));
+        }
+    }
+    if named.is_empty() { columns.to_vec() } else { named }
 }
 
 fn fix_sql(fields: &mut Fields<'_>, columns: &[String]) -> Option<FixTemplate> {
@@ -231,6 +248,11 @@ FixSQL: ALTER USER {name} SET DISABLED = TRUE;
                 "a.yml:7: Test.One: `Tables`: `users` is no table; write database.table",
             ),
             ("{name} SET", "{user} SET", "a.yml:11: Test.One: `FixSQL`: `{user}` is none of the columns name"),
+            (
+                "Columns: [name]",
+                "Columns: [name]\nResource: [id]",
+                "a.yml:10: Test.One: `Resource`: `id` is none of the columns name",
+            ),
             ("Why: It matters.\n", "", "a.yml:1: Test.One: `Why` is missing; add it with some text"),
             (
                 "Columns: [name]",

@@ -70,6 +70,20 @@ impl Status {
 }
 
 impl Control {
+    /// What tells the object of a violation from others.
+    #[must_use]
+    pub fn resource_of(&self, row: &EvidenceRow) -> String {
+        let cells: Vec<&Value> = self.resource.iter().map(|column| row.get(column).unwrap_or(&Value::Null)).collect();
+        serde_json::to_string(&cells).expect("values have a JSON form")
+    }
+
+    /// The columns that are shown, by the control's names.
+    #[must_use]
+    pub fn shown(&self, row: &EvidenceRow) -> Map<String, Value> {
+        let cell = |column: &String| (column.clone(), row.get(column).cloned().unwrap_or(Value::Null));
+        self.columns.iter().map(cell).collect()
+    }
+
     /// Judges what the query gave: rows are violations.
     #[must_use]
     pub fn judge(&self, answer: Answer) -> Finding<'_> {
@@ -122,6 +136,16 @@ mod tests {
         assert_eq!(finding.status, Status::Fail);
         assert_eq!(finding.evidence, [[json!("A"), json!(3)], [json!("A"), json!(null)]]);
         assert_eq!(finding.fixes, ["DROP USER \"A\";"]);
+    }
+
+    #[test]
+    fn the_same_object_another_day() {
+        let all = control();
+        let by_name = Control { resource: vec!["name".to_owned()], ..all.clone() };
+        let (one, other) = (row(json!({"NAME": "A", "since": 3})), row(json!({"name": "A", "since": 4})));
+        assert_eq!(by_name.resource_of(&one), by_name.resource_of(&other));
+        assert_eq!((all.resource_of(&one), all.resource_of(&other)), ("[\"A\",3]".to_owned(), "[\"A\",4]".to_owned()));
+        assert_eq!(Value::Object(all.shown(&one)), json!({"name": "A", "since": 3}));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) fn walk(store: Arc<Store>, lake: Arc<FakeLake>, blobs: &std::path::Pa
             number: 1,
             detections: None,
             deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+            controls: Arc::default(),
         },
         schemas: Arc::new(schemas),
         discovered: Vec::new(),

@@ -56,6 +56,7 @@ fn scheduler(
             number: 1,
             detections: None,
             deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+            controls: Arc::default(),
         },
         schemas: Arc::new(SchemaSet::default()),
         discovered: Vec::new(),

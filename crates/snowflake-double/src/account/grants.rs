@@ -22,6 +22,7 @@ pub(crate) struct Grant {
 pub(crate) enum Grantee {
     Role(String),
     User(String),
+    Share(String),
 }
 
 /// All grants that were ever made.

@@ -4,5 +4,6 @@ pub(crate) mod grants;
 pub(crate) mod key;
 pub(crate) mod network;
 pub(crate) mod objects;
+pub(crate) mod schema_object;
 pub(crate) mod state;
 pub(crate) mod user;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 /// A network rule of type IPV4 and mode INGRESS, the kind that guards sign-ins.
 #[derive(Clone, Debug)]
 pub(crate) struct NetworkRule {
+    pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) mode: String,
@@ -16,6 +17,7 @@ pub(crate) struct NetworkRule {
 /// A network policy: lists of rules, and of addresses as in the older form.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NetworkPolicy {
+    pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) allowed_rules: Vec<String>,
     pub(crate) blocked_rules: Vec<String>,

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use super::grants::{Grant, Grantee, Grants};
 use super::network::{NetworkPolicy, NetworkRule};
 use super::objects::{Database, Integration, Role, Warehouse};
+use super::schema_object::SchemaObject;
 use super::user::User;
 use crate::failure::SqlFailure;
+use crate::script::Kind;
 
 /// Roles that every account has.
 pub(crate) const SYSTEM_ROLES: [&str; 6] =
@@ -48,6 +50,11 @@ pub(crate) struct Account {
     pub(crate) rules: BTreeMap<String, NetworkRule>,
     pub(crate) policies: BTreeMap<String, NetworkPolicy>,
     pub(crate) integrations: BTreeMap<String, Integration>,
+    /// Stages, tasks, policies of passwords and their kin.
+    pub(crate) objects: BTreeMap<(Kind, String), SchemaObject>,
+    pub(crate) dropped_objects: Vec<(Kind, SchemaObject)>,
+    /// Policies that hold for everybody.
+    pub(crate) attached: BTreeMap<Kind, String>,
     /// Resource monitors and other objects that scripts make and nothing here depends on: kind and name to properties.
     pub(crate) others: BTreeMap<(String, String), BTreeMap<String, String>>,
     /// Account parameters that were set.
@@ -70,6 +77,9 @@ impl Account {
             rules: BTreeMap::new(),
             policies: BTreeMap::new(),
             integrations: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            dropped_objects: Vec::new(),
+            attached: BTreeMap::new(),
             others: BTreeMap::new(),
             parameters: BTreeMap::new(),
             next_id: 1,
@@ -210,6 +220,7 @@ impl Account {
                 let to = match &grant.to {
                     Grantee::Role(role) => format!("role {role}"),
                     Grantee::User(user) => format!("user {user}"),
+                    Grantee::Share(share) => format!("share {share}"),
                 };
                 format!("{} on {} {} to {to}", grant.privilege, grant.on, grant.name)
             })
@@ -238,6 +249,12 @@ impl Account {
             self.integrations.iter().map(|(name, integration)| (name, &integration.properties)).collect();
         let others: BTreeMap<String, &BTreeMap<String, String>> =
             self.others.iter().map(|((kind, name), properties)| (format!("{kind} {name}"), properties)).collect();
+        let objects: BTreeMap<String, &BTreeMap<String, String>> = self
+            .objects
+            .iter()
+            .map(|((kind, name), object)| (format!("{} {name}", kind.name()), &object.properties))
+            .collect();
+        let attached: BTreeMap<&str, &String> = self.attached.iter().map(|(kind, name)| (kind.name(), name)).collect();
         let databases: BTreeMap<&String, BTreeMap<&String, Vec<&String>>> = self
             .databases
             .iter()
@@ -248,6 +265,7 @@ impl Account {
         json!({
             "users": users, "roles": roles, "grants": grants, "warehouses": warehouses, "databases": databases,
             "network_rules": rules, "network_policies": policies, "integrations": integrations, "others": others,
+            "objects": objects, "attached": attached,
             "parameters": self.parameters,
         })
     }

@@ -22,6 +22,9 @@ pub(crate) struct User {
     pub(crate) tokens: BTreeMap<String, AccessToken>,
     pub(crate) owner: String,
     pub(crate) last_login: Option<i64>,
+    /// Whether a second factor is enrolled, which only the user can do.
+    pub(crate) has_second_factor: bool,
+    pub(crate) bypasses_second_factor_until: Option<i64>,
 }
 
 /// A key in one of the two slots.

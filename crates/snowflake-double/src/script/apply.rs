@@ -2,6 +2,7 @@
 
 use super::apply_grant;
 use super::apply_network;
+use super::apply_object;
 use super::apply_user;
 use super::ast::{Change, Create, Creation, Kind, Properties, Statement};
 use super::show;
@@ -66,6 +67,7 @@ pub(crate) fn apply(
         Statement::AlterRole { if_exists, name, comment } => act.alter_role(if_exists, &name, comment),
         Statement::AlterObject { kind, if_exists, name, change } => act.alter(kind, if_exists, &name, change),
         Statement::AlterAccount(change) => act.alter_account(change),
+        Statement::AttachPolicy { kind, name } => apply_object::attach(&mut act, kind, name.as_deref()),
         Statement::Drop { kind, if_exists, name } => act.drop(kind, if_exists, &name),
         Statement::Grant { what, to, grant_option } => apply_grant::grant(&mut act, what, to, grant_option),
         Statement::Revoke { what, from } => apply_grant::revoke(&mut act, what, from),
@@ -197,8 +199,8 @@ impl Act<'_> {
             }
             Kind::NetworkRule | Kind::NetworkPolicy => apply_network::create(self, mode, kind, path, properties),
             Kind::Integration => self.create_integration(mode, single(path)?, properties),
-            Kind::ResourceMonitor => {
-                self.require("ACCOUNTADMIN", "CREATE RESOURCE MONITOR", "account")?;
+            Kind::ResourceMonitor | Kind::StorageIntegration => {
+                self.require("ACCOUNTADMIN", &format!("CREATE {}", kind.name().to_uppercase()), "account")?;
                 let key = (kind.name().to_owned(), name.clone());
                 if Self::admit(mode, self.account.others.contains_key(&key), &name)? {
                     self.account.others.insert(key, texts(properties));
@@ -206,6 +208,13 @@ impl Act<'_> {
                 Ok(created(kind, &name))
             }
             Kind::View => Err(SqlFailure::unsupported_here("a view without a query")),
+            Kind::PasswordPolicy
+            | Kind::SessionPolicy
+            | Kind::Stage
+            | Kind::Task
+            | Kind::Procedure
+            | Kind::Table
+            | Kind::Share => apply_object::create(self, mode, kind, path, properties),
         }
     }
 
@@ -344,14 +353,15 @@ impl Act<'_> {
             Kind::NetworkRule | Kind::NetworkPolicy => {
                 return apply_network::alter(self, kind, if_exists, path, change);
             }
-            Kind::ResourceMonitor => {
-                self.require("ACCOUNTADMIN", "CREATE RESOURCE MONITOR", "account")?;
+            Kind::ResourceMonitor | Kind::StorageIntegration => {
+                self.require("ACCOUNTADMIN", &format!("CREATE {}", kind.name().to_uppercase()), "account")?;
                 match self.account.others.get_mut(&(kind.name().to_owned(), name.clone())) {
                     Some(properties) => merge(properties, change),
                     None if if_exists => {}
                     None => return Err(SqlFailure::not_found(kind.name(), &name)),
                 }
             }
+            kind if kind.is_object() => return apply_object::alter(self, kind, if_exists, path, change),
             _ => return Err(SqlFailure::unsupported_here(format!("ALTER {}", kind.name().to_uppercase()))),
         }
         Ok(done())
@@ -378,11 +388,20 @@ impl Act<'_> {
 
     fn drop(&mut self, kind: Kind, if_exists: bool, path: &[String]) -> Result<ResultSet, SqlFailure> {
         let name = path.join(".");
+        if kind.is_object() {
+            let found = apply_object::drop(self, kind, path)?;
+            if !found && !if_exists {
+                return Err(SqlFailure::not_found(kind.name(), &name));
+            }
+            return Ok(ResultSet::status(format!("{name} successfully dropped.")));
+        }
         let (role, privilege) = match kind {
             Kind::User => ("USERADMIN", "CREATE USER"),
             Kind::Role => ("USERADMIN", "CREATE ROLE"),
             Kind::NetworkRule | Kind::NetworkPolicy => ("SECURITYADMIN", "CREATE NETWORK POLICY"),
-            Kind::Integration | Kind::ResourceMonitor => ("ACCOUNTADMIN", "CREATE INTEGRATION"),
+            Kind::Integration | Kind::StorageIntegration | Kind::ResourceMonitor => {
+                ("ACCOUNTADMIN", "CREATE INTEGRATION")
+            }
             _ => ("SYSADMIN", "MANAGE WAREHOUSES"),
         };
         self.require(role, privilege, &format!("{} '{name}'", kind.name().to_lowercase()))?;
@@ -395,7 +414,9 @@ impl Act<'_> {
             Kind::Warehouse => self.account.warehouses.remove(&name).is_some(),
             Kind::Database => self.account.databases.remove(&name).is_some(),
             Kind::Integration => self.account.integrations.remove(&name).is_some(),
-            Kind::ResourceMonitor => self.account.others.remove(&(kind.name().to_owned(), name.clone())).is_some(),
+            Kind::ResourceMonitor | Kind::StorageIntegration => {
+                self.account.others.remove(&(kind.name().to_owned(), name.clone())).is_some()
+            }
             Kind::Schema => match path {
                 [database, schema] => {
                     let held = self.account.databases.get_mut(database);
@@ -412,6 +433,7 @@ impl Act<'_> {
                 }
             }
             Kind::NetworkRule | Kind::NetworkPolicy => apply_network::remove(self, kind, path)?,
+            _ => false,
         };
         if !found && !if_exists {
             return Err(SqlFailure::not_found(kind.name(), &name));
@@ -429,13 +451,24 @@ impl Act<'_> {
 
     /// An object that is dropped or replaced takes the grants on it along.
     fn end_grants(&mut self, kind: Kind, name: &str) {
-        let on = kind.name().to_uppercase().replace(' ', "_");
+        self.end_grants_on(kind.privilege_name(), name);
+        if !matches!(kind, Kind::Database | Kind::Schema) {
+            return;
+        }
         let within = format!("{name}.");
-        let holds_others = matches!(kind, Kind::Database | Kind::Schema);
-        self.account.grants.close(self.now, |grant| {
-            (grant.on == on && grant.name == name)
-                || (holds_others && grant.name.starts_with(&within) && grant.on != "DATABASE_ROLE")
-        });
+        self.account.grants.close(self.now, |grant| grant.name.starts_with(&within) && grant.on != "DATABASE_ROLE");
+        let held = |(_, of): &(Kind, String)| of.starts_with(&within);
+        let gone: Vec<(Kind, String)> = self.account.objects.keys().filter(|key| held(key)).cloned().collect();
+        for key in gone {
+            if let Some(mut object) = self.account.objects.remove(&key) {
+                object.dropped = Some(self.now);
+                self.account.dropped_objects.push((key.0, object));
+            }
+        }
+    }
+
+    pub(super) fn end_grants_on(&mut self, on: &str, name: &str) {
+        self.account.grants.close(self.now, |grant| grant.on == on && grant.name == name);
     }
 
     /// Gives whether there was such a user.
@@ -504,6 +537,20 @@ pub(super) fn merge(properties: &mut std::collections::BTreeMap<String, String>,
         Change::Unset(names) => {
             for name in names {
                 properties.remove(&name);
+            }
+        }
+        Change::Add(more) => {
+            for (name, value) in more {
+                let held = properties.entry(name).or_default();
+                for item in value.list() {
+                    if held.split(',').any(|there| there == item) {
+                        continue;
+                    }
+                    if !held.is_empty() {
+                        held.push(',');
+                    }
+                    held.push_str(&item);
+                }
             }
         }
         Change::Act(_) => {}

@@ -1,7 +1,7 @@
 //! GRANT and REVOKE. Granting twice, and revoking what was never granted, change nothing.
 
 use super::apply::{Act, done};
-use super::ast::{Granted, On, Target};
+use super::ast::{Granted, Kind, On, Target};
 use crate::account::grants::{Grant, Grantee};
 use crate::account::state::DATABASE_ROLES;
 use crate::failure::SqlFailure;
@@ -10,6 +10,9 @@ use crate::results::ResultSet;
 pub(super) fn grant(act: &mut Act<'_>, what: Granted, to: Target, grant_option: bool) -> Result<ResultSet, SqlFailure> {
     let to = grantee(act, to)?;
     for (privilege, on, name) in resolve(act, &what, &to)? {
+        if privilege == "OWNERSHIP" {
+            take_over(act, &on, &name, &to);
+        }
         let grant = Grant {
             privilege,
             on,
@@ -39,6 +42,20 @@ pub(super) fn revoke(act: &mut Act<'_>, what: Granted, from: Target) -> Result<R
     Ok(done())
 }
 
+/// An object has one owner: the one before has it no more.
+fn take_over(act: &mut Act<'_>, on: &str, name: &str, to: &Grantee) {
+    let now = act.now;
+    act.account
+        .grants
+        .close(now, |grant| grant.privilege == "OWNERSHIP" && grant.on == on && grant.name == name && grant.to != *to);
+    let Grantee::Role(role) = to else { return };
+    for ((kind, of), object) in &mut act.account.objects {
+        if kind.privilege_name() == on && of == name {
+            object.owner.clone_from(role);
+        }
+    }
+}
+
 /// Privileges that wait for objects that are yet to be made.
 pub(super) fn take_up_future(act: &mut Act<'_>, kind: &str, database: &str, schema: &str, name: &str) {
     let within = [database.to_owned(), format!("{database}.{schema}")];
@@ -62,6 +79,10 @@ fn grantee(act: &Act<'_>, target: Target) -> Result<Grantee, SqlFailure> {
         Target::Role(role) => Err(SqlFailure::not_found("Role", &role)),
         Target::User(user) if act.account.users.contains_key(&user) => Ok(Grantee::User(user)),
         Target::User(user) => Err(SqlFailure::not_found("User", &user)),
+        Target::Share(share) if act.account.objects.contains_key(&(Kind::Share, share.clone())) => {
+            Ok(Grantee::Share(share))
+        }
+        Target::Share(share) => Err(SqlFailure::not_found("Share", &share)),
     }
 }
 
@@ -139,7 +160,7 @@ fn objects(act: &Act<'_>, on: &On) -> Result<Vec<(String, String)>, SqlFailure> 
         On::Account => Ok(vec![("ACCOUNT".to_owned(), account.names.identifier())]),
         On::Object { kind, name } => {
             let full = match kind.as_str() {
-                "VIEW" | "TABLE" => {
+                "VIEW" | "TABLE" | "STAGE" | "TASK" | "PROCEDURE" | "PASSWORD_POLICY" | "SESSION_POLICY" => {
                     let (database, schema, name) = act.qualify(name)?;
                     format!("{database}.{schema}.{name}")
                 }
@@ -168,8 +189,9 @@ fn objects(act: &Act<'_>, on: &On) -> Result<Vec<(String, String)>, SqlFailure> 
                 ("SCHEMA", [database, schema]) => views(database, schema).is_some(),
                 ("VIEW" | "TABLE", [database, schema, name]) => {
                     views(database, schema).is_some_and(|views| views.contains_key(*name))
+                        || account.objects.contains_key(&(Kind::Table, full.clone()))
                 }
-                _ => false,
+                (on, _) => account.objects.keys().any(|(kind, name)| kind.privilege_name() == on && *name == full),
             };
             if !there {
                 return Err(SqlFailure::not_found(&capitalised(kind), &full));
@@ -216,10 +238,28 @@ fn check_privilege(kind: &str, privilege: &str) -> Result<(), SqlFailure> {
     let known: &[&str] = match kind {
         "WAREHOUSE" => &["USAGE", "OPERATE", "MONITOR", "MODIFY", "OWNERSHIP", "ALL", "APPLYBUDGET"],
         "DATABASE" => &["USAGE", "MONITOR", "MODIFY", "CREATE SCHEMA", "OWNERSHIP", "ALL", "REFERENCE_USAGE"],
-        "SCHEMA" => {
-            &["USAGE", "MONITOR", "MODIFY", "CREATE VIEW", "CREATE TABLE", "CREATE NETWORK RULE", "OWNERSHIP", "ALL"]
+        "SCHEMA" => &[
+            "USAGE",
+            "MONITOR",
+            "MODIFY",
+            "CREATE VIEW",
+            "CREATE TABLE",
+            "CREATE STAGE",
+            "CREATE TASK",
+            "CREATE PROCEDURE",
+            "CREATE PASSWORD POLICY",
+            "CREATE SESSION POLICY",
+            "CREATE NETWORK RULE",
+            "OWNERSHIP",
+            "ALL",
+        ],
+        "VIEW" | "FUTURE VIEW" => &["SELECT", "REFERENCES", "OWNERSHIP", "ALL"],
+        "TABLE" | "FUTURE TABLE" => {
+            &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "OWNERSHIP", "ALL"]
         }
-        "VIEW" | "FUTURE VIEW" | "TABLE" | "FUTURE TABLE" => &["SELECT", "REFERENCES", "OWNERSHIP", "ALL"],
+        "STAGE" => &["USAGE", "READ", "WRITE", "OWNERSHIP", "ALL"],
+        "TASK" => &["MONITOR", "OPERATE", "OWNERSHIP", "ALL"],
+        "PROCEDURE" => &["USAGE", "OWNERSHIP", "ALL"],
         "USER" => &["MONITOR", "OWNERSHIP", "ALL", "MODIFY PROGRAMMATIC AUTHENTICATION METHODS"],
         "INTEGRATION" => &["USAGE", "OWNERSHIP", "ALL"],
         "ROLE" => &["OWNERSHIP"],

@@ -17,6 +17,7 @@ pub(super) fn create(
     if kind == Kind::NetworkRule {
         let name = rule_name(act, path)?;
         let mut rule = NetworkRule {
+            id: act.account.next_id(),
             name: name.clone(),
             kind: String::new(),
             mode: "INGRESS".to_owned(),
@@ -34,7 +35,8 @@ pub(super) fn create(
         return Ok(created(kind, &name));
     }
     let name = super::apply::single(path)?.to_owned();
-    let mut policy = NetworkPolicy { name: name.clone(), created: act.now, ..NetworkPolicy::default() };
+    let mut policy =
+        NetworkPolicy { id: act.account.next_id(), name: name.clone(), created: act.now, ..NetworkPolicy::default() };
     set_policy(act, &mut policy, properties)?;
     if Act::admit(mode, act.account.policies.contains_key(&name), &name)? {
         act.account.policies.insert(name.clone(), policy);

@@ -174,6 +174,11 @@ fn set(act: &Act<'_>, user: &mut User, properties: Properties) -> Result<(), Sql
             return Err(invalid_property(&property));
         }
         check(act, &property, &value)?;
+        if property == "MINS_TO_BYPASS_MFA" {
+            user.bypasses_second_factor_until =
+                Some(act.now + number(&property, &value)? * HOUR / 60).filter(|until| *until > act.now);
+            continue;
+        }
         if property == "LOGIN_NAME" {
             user.login_name = value.text().to_uppercase();
             continue;
@@ -215,6 +220,10 @@ fn unset(user: &mut User, names: &[String]) -> Result<(), SqlFailure> {
     for name in names {
         if let Some(slot) = slot(name) {
             user.keys[slot] = None;
+            continue;
+        }
+        if name == "MINS_TO_BYPASS_MFA" {
+            user.bypasses_second_factor_until = None;
             continue;
         }
         if !KNOWN.contains(&name.as_str()) {

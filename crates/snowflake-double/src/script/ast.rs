@@ -52,19 +52,51 @@ pub(crate) enum Statement {
     UseSchema(Vec<String>),
     AlterSession,
     Transaction(&'static str),
-    Create { mode: Create, what: Creation },
-    AlterUser { if_exists: bool, name: String, change: UserChange },
-    AlterRole { if_exists: bool, name: String, comment: Option<String> },
-    AlterObject { kind: Kind, if_exists: bool, name: Vec<String>, change: Change },
+    Create {
+        mode: Create,
+        what: Creation,
+    },
+    AlterUser {
+        if_exists: bool,
+        name: String,
+        change: UserChange,
+    },
+    AlterRole {
+        if_exists: bool,
+        name: String,
+        comment: Option<String>,
+    },
+    AlterObject {
+        kind: Kind,
+        if_exists: bool,
+        name: Vec<String>,
+        change: Change,
+    },
     AlterAccount(Change),
-    Drop { kind: Kind, if_exists: bool, name: Vec<String> },
-    Grant { what: Granted, to: Target, grant_option: bool },
-    Revoke { what: Granted, from: Target },
+    /// A policy for everybody, or none.
+    AttachPolicy {
+        kind: Kind,
+        name: Option<Vec<String>>,
+    },
+    Drop {
+        kind: Kind,
+        if_exists: bool,
+        name: Vec<String>,
+    },
+    Grant {
+        what: Granted,
+        to: Target,
+        grant_option: bool,
+    },
+    Revoke {
+        what: Granted,
+        from: Target,
+    },
     Show(Show),
 }
 
 /// Objects that scripts make, alter and drop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     User,
     Role,
@@ -76,6 +108,14 @@ pub(crate) enum Kind {
     NetworkPolicy,
     Integration,
     ResourceMonitor,
+    StorageIntegration,
+    PasswordPolicy,
+    SessionPolicy,
+    Stage,
+    Task,
+    Procedure,
+    Table,
+    Share,
 }
 
 impl Kind {
@@ -92,7 +132,52 @@ impl Kind {
             Self::NetworkPolicy => "Network policy",
             Self::Integration => "Integration",
             Self::ResourceMonitor => "Resource monitor",
+            Self::StorageIntegration => "Storage integration",
+            Self::PasswordPolicy => "Password policy",
+            Self::SessionPolicy => "Session policy",
+            Self::Stage => "Stage",
+            Self::Task => "Task",
+            Self::Procedure => "Procedure",
+            Self::Table => "Table",
+            Self::Share => "Share",
         }
+    }
+
+    /// What grants on such objects call them.
+    pub(crate) fn privilege_name(self) -> &'static str {
+        match self {
+            Self::PasswordPolicy => "PASSWORD_POLICY",
+            Self::SessionPolicy => "SESSION_POLICY",
+            Self::Stage => "STAGE",
+            Self::Task => "TASK",
+            Self::Procedure => "PROCEDURE",
+            Self::Table => "TABLE",
+            Self::Share => "SHARE",
+            Self::User => "USER",
+            Self::Role => "ROLE",
+            Self::Warehouse => "WAREHOUSE",
+            Self::Database => "DATABASE",
+            Self::Schema => "SCHEMA",
+            Self::View => "VIEW",
+            Self::NetworkRule => "NETWORK_RULE",
+            Self::NetworkPolicy => "NETWORK_POLICY",
+            Self::Integration | Self::StorageIntegration => "INTEGRATION",
+            Self::ResourceMonitor => "RESOURCE_MONITOR",
+        }
+    }
+
+    /// Whether such objects are kept with their past: see `apply_object`.
+    pub(crate) fn is_object(self) -> bool {
+        matches!(
+            self,
+            Self::PasswordPolicy
+                | Self::SessionPolicy
+                | Self::Stage
+                | Self::Task
+                | Self::Procedure
+                | Self::Table
+                | Self::Share
+        )
     }
 }
 
@@ -110,6 +195,8 @@ pub(crate) enum Creation {
 pub(crate) enum Change {
     Set(Properties),
     Unset(Vec<String>),
+    /// `ADD ACCOUNTS = …` of a share.
+    Add(Properties),
     /// `SUSPEND`, `RESUME [IF SUSPENDED]` of a warehouse.
     Act(String),
 }
@@ -151,6 +238,7 @@ pub(crate) enum On {
 pub(crate) enum Target {
     Role(String),
     User(String),
+    Share(String),
 }
 
 /// What SHOW and DESCRIBE list.

@@ -1,5 +1,6 @@
 //! The grammar of set-up statements, by recursive descent over the tokens of one statement.
 
+use super::apply_object::BODY;
 use super::ast::{Change, Create, Creation, Kind, Properties, Setting, Show, Statement, Target, UserChange};
 use super::grammar_grant;
 use super::token::{Piece, Placed, Token};
@@ -90,14 +91,34 @@ impl Parser<'_> {
             return Ok(Statement::Create { mode, what: Creation::View { name, of: self.path()? } });
         }
         self.eat("SECURITY");
+        // How long it lives is nobody's business here.
+        let _ = self.eat("TEMPORARY") || self.eat("TEMP") || self.eat("TRANSIENT");
         let kind = self.kind()?;
         let mode = self.mode(replaces);
         let name = self.path()?;
         if kind == Kind::Warehouse || kind == Kind::ResourceMonitor {
             self.eat("WITH");
         }
-        let properties = self.properties()?;
+        let properties = match kind {
+            Kind::Procedure | Kind::Table => self.signature()?,
+            _ => self.properties()?,
+        };
         Ok(Statement::Create { mode, what: Creation::Object { kind, name, properties } })
+    }
+
+    /// The columns of a table; the parameters of a procedure, and all that comes behind them.
+    fn signature(&mut self) -> Parsed<Properties> {
+        self.mark('(')?;
+        let mut open = 1;
+        while open > 0 {
+            match self.next()? {
+                Token::Mark('(') => open += 1,
+                Token::Mark(')') => open -= 1,
+                _ => {}
+            }
+        }
+        let rest = self.rest();
+        Ok(if rest.is_empty() { Properties::new() } else { vec![(BODY.to_owned(), Setting::Text(rest))] })
     }
 
     fn mode(&mut self, replaces: bool) -> Create {
@@ -116,6 +137,14 @@ impl Parser<'_> {
             return Ok(Statement::AlterSession);
         }
         if self.eat("ACCOUNT") {
+            for (word, kind) in [("PASSWORD", Kind::PasswordPolicy), ("SESSION", Kind::SessionPolicy)] {
+                if self.eat_all(&["SET", word, "POLICY"]) {
+                    return Ok(Statement::AttachPolicy { kind, name: Some(self.path()?) });
+                }
+                if self.eat_all(&["UNSET", word, "POLICY"]) {
+                    return Ok(Statement::AttachPolicy { kind, name: None });
+                }
+            }
             return Ok(Statement::AlterAccount(self.change()?));
         }
         self.eat("SECURITY");
@@ -151,6 +180,9 @@ impl Parser<'_> {
         }
         if self.eat("UNSET") {
             return Ok(Change::Unset(self.words()?));
+        }
+        if self.eat("ADD") {
+            return Ok(Change::Add(self.some_properties()?));
         }
         if self.eat("SUSPEND") {
             return Ok(Change::Act("SUSPEND".to_owned()));
@@ -278,6 +310,14 @@ impl Parser<'_> {
             (&["NETWORK", "POLICY"], Kind::NetworkPolicy),
             (&["INTEGRATION"], Kind::Integration),
             (&["RESOURCE", "MONITOR"], Kind::ResourceMonitor),
+            (&["STORAGE", "INTEGRATION"], Kind::StorageIntegration),
+            (&["PASSWORD", "POLICY"], Kind::PasswordPolicy),
+            (&["SESSION", "POLICY"], Kind::SessionPolicy),
+            (&["STAGE"], Kind::Stage),
+            (&["TASK"], Kind::Task),
+            (&["PROCEDURE"], Kind::Procedure),
+            (&["TABLE"], Kind::Table),
+            (&["SHARE"], Kind::Share),
         ] {
             if self.eat_all(words) {
                 return Ok(kind);
@@ -290,6 +330,9 @@ impl Parser<'_> {
         if self.eat("USER") {
             return Ok(Target::User(self.name()?));
         }
+        if self.eat("SHARE") {
+            return Ok(Target::Share(self.name()?));
+        }
         self.eat("ROLE");
         Ok(Target::Role(self.name()?))
     }
@@ -299,7 +342,8 @@ impl Parser<'_> {
         let mut properties = Properties::new();
         while self.at < self.tokens.len() {
             let name = self.word()?;
-            if name == "TRIGGERS" {
+            // What a resource monitor does, and the statement of a task.
+            if name == "TRIGGERS" || name == BODY {
                 let text = self.rest();
                 properties.push((name, Setting::Text(text)));
                 break;
@@ -337,10 +381,15 @@ impl Parser<'_> {
                     Token::Text(text) | Token::Quoted(text) | Token::Number(text) => text,
                     Token::Word(_) => {
                         self.at -= 1;
-                        self.path()?.join(".")
+                        let name = self.path()?.join(".");
+                        // `CREDENTIALS = (AWS_KEY_ID = '…')`
+                        if self.eat_mark('=') { format!("{name}={}", self.setting()?.text()) } else { name }
                     }
                     Token::Mark(_) => return Err(self.unexpected_before()),
                 });
+                if matches!(self.tokens.get(self.at), Some(placed) if matches!(placed.token, Token::Word(_))) {
+                    continue;
+                }
                 if !self.eat_mark(',') {
                     self.mark(')')?;
                     break;

@@ -4,7 +4,7 @@ use super::ast::{Granted, On, Statement};
 use super::grammar::Parser;
 use crate::failure::SqlFailure;
 
-const KINDS: [(&[&str], &str); 9] = [
+const KINDS: [(&[&str], &str); 14] = [
     (&["WAREHOUSE"], "WAREHOUSE"),
     (&["DATABASE"], "DATABASE"),
     (&["SCHEMA"], "SCHEMA"),
@@ -14,6 +14,11 @@ const KINDS: [(&[&str], &str); 9] = [
     (&["ROLE"], "ROLE"),
     (&["INTEGRATION"], "INTEGRATION"),
     (&["RESOURCE", "MONITOR"], "RESOURCE_MONITOR"),
+    (&["STAGE"], "STAGE"),
+    (&["TASK"], "TASK"),
+    (&["PROCEDURE"], "PROCEDURE"),
+    (&["PASSWORD", "POLICY"], "PASSWORD_POLICY"),
+    (&["SESSION", "POLICY"], "SESSION_POLICY"),
 ];
 
 pub(super) fn grant(parser: &mut Parser<'_>) -> Result<Statement, SqlFailure> {
@@ -21,6 +26,8 @@ pub(super) fn grant(parser: &mut Parser<'_>) -> Result<Statement, SqlFailure> {
     parser.need("TO")?;
     let to = parser.target()?;
     let grant_option = parser.eat_all(&["WITH", "GRANT", "OPTION"]);
+    // Of an ownership that goes over: grants on the object are never taken away here.
+    parser.eat_all(&["COPY", "CURRENT", "GRANTS"]);
     Ok(Statement::Grant { what, to, grant_option })
 }
 
@@ -84,7 +91,15 @@ fn on(parser: &mut Parser<'_>) -> Result<On, SqlFailure> {
     }
     for (words, kind) in KINDS {
         if parser.eat_all(words) {
-            return Ok(On::Object { kind: kind.to_owned(), name: parser.path()? });
+            let name = parser.path()?;
+            // Procedures are named with their parameters' types; here no two have one name.
+            if kind == "PROCEDURE" && parser.eat_mark('(') {
+                while !parser.eat_mark(')') {
+                    parser.word()?;
+                    parser.eat_mark(',');
+                }
+            }
+            return Ok(On::Object { kind: kind.to_owned(), name });
         }
     }
     Err(parser.unexpected())

@@ -6,6 +6,7 @@
 pub(crate) mod apply;
 mod apply_grant;
 mod apply_network;
+mod apply_object;
 mod apply_user;
 mod ast;
 mod grammar;
@@ -13,5 +14,5 @@ mod grammar_grant;
 mod show;
 pub(crate) mod token;
 
-pub(crate) use ast::{Properties, Setting, Statement};
+pub(crate) use ast::{Kind, Properties, Setting, Statement};
 pub(crate) use grammar::parse;

@@ -112,6 +112,7 @@ pub(super) fn show(act: &Act<'_>, show: Show) -> Result<ResultSet, SqlFailure> {
             let to = match target {
                 Target::Role(role) if account.roles.contains_key(&role) => Grantee::Role(role),
                 Target::User(user) if account.users.contains_key(&user) => Grantee::User(user),
+                Target::Share(share) => Grantee::Share(share),
                 Target::Role(name) => return Err(SqlFailure::not_found("Role", &name)),
                 Target::User(name) => return Err(SqlFailure::not_found("User", &name)),
             };
@@ -209,6 +210,7 @@ fn grants<'a>(grants: impl Iterator<Item = &'a Grant>) -> ResultSet {
         let (to, name) = match &grant.to {
             Grantee::Role(role) => ("ROLE", role),
             Grantee::User(user) => ("USER", user),
+            Grantee::Share(share) => ("SHARE", share),
         };
         let grant_option = if grant.grant_option { "true" } else { "false" };
         vec![

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::account::grants::{Grant, Grantee};
+use crate::account::schema_object::SchemaObject;
 use crate::account::state::Account;
 use crate::account::user::User;
+use crate::script::Kind;
 
 type Row = Map<String, Value>;
 
@@ -41,7 +43,7 @@ pub(crate) fn rows(account: &Account, view: &str, put_in: &[Arc<Row>]) -> Option
                 .values()
                 .map(|policy| {
                     json!({
-                        "NAME": policy.name, "CREATED": time(policy.created), "COMMENT": policy.comment,
+                        "ID": policy.id, "NAME": policy.name, "CREATED": time(policy.created), "COMMENT": policy.comment,
                         "OWNER": "SECURITYADMIN", "OWNER_ROLE_TYPE": "ROLE",
                         "ALLOWED_IP_LIST": policy.allowed_addresses.join(","),
                         "BLOCKED_IP_LIST": policy.blocked_addresses.join(","),
@@ -60,7 +62,7 @@ pub(crate) fn rows(account: &Account, view: &str, put_in: &[Arc<Row>]) -> Option
                     let mut parts = rule.name.splitn(3, '.');
                     let (database, schema, name) = (parts.next(), parts.next(), parts.next());
                     json!({
-                        "NAME": name, "SCHEMA": schema, "DATABASE": database, "CREATED": time(rule.created),
+                        "ID": rule.id, "NAME": name, "SCHEMA": schema, "DATABASE": database, "CREATED": time(rule.created),
                         "COMMENT": rule.comment, "TYPE": rule.kind, "MODE": rule.mode,
                         "VALUE_LIST": rule.values.join(","),
                     })
@@ -69,6 +71,11 @@ pub(crate) fn rows(account: &Account, view: &str, put_in: &[Arc<Row>]) -> Option
             "NAME",
         ),
         "CREDENTIALS" => (account.users.values().flat_map(credentials).collect(), "CREDENTIAL_ID"),
+        "PASSWORD_POLICIES" => (objects(account, Kind::PasswordPolicy, policy), "NAME"),
+        "SESSION_POLICIES" => (objects(account, Kind::SessionPolicy, policy), "NAME"),
+        "STAGES" => (objects(account, Kind::Stage, stage), "STAGE_NAME"),
+        "SHARES" => (objects(account, Kind::Share, |object| share(account, object)), "NAME"),
+        "GRANTS_TO_SHARES" => (account.grants.all.iter().filter_map(to_share).collect(), ""),
         _ => return None,
     };
     let mut all: Vec<Row> = derived.into_iter().map(object).collect();
@@ -89,6 +96,75 @@ pub(crate) fn rows(account: &Account, view: &str, put_in: &[Arc<Row>]) -> Option
         }
     }
     Some(all.into_iter().map(Arc::new).collect())
+}
+
+fn objects(account: &Account, kind: Kind, row: impl Fn(&SchemaObject) -> Value) -> Vec<Value> {
+    let present = account.objects.iter().filter(|((of, _), _)| *of == kind).map(|(_, object)| object);
+    let dropped = account.dropped_objects.iter().filter(|(of, _)| *of == kind).map(|(_, object)| object);
+    present.chain(dropped).map(row).collect()
+}
+
+/// Of passwords or sessions: each setting is a column.
+fn policy(policy: &SchemaObject) -> Value {
+    let (database, schema, name) = policy.parts();
+    let mut row = json!({
+        "ID": policy.id, "NAME": name, "SCHEMA": schema, "DATABASE": database, "OWNER": policy.owner,
+        "OWNER_ROLE_TYPE": "ROLE", "CREATED": time(policy.created), "LAST_ALTERED": time(policy.altered),
+        "DELETED": policy.dropped.map(time), "COMMENT": policy.property("COMMENT"),
+    });
+    for property in policy.properties.keys().filter(|name| name.starts_with("PASSWORD_") || name.ends_with("_MINS")) {
+        row[property] = json!(policy.number(property));
+    }
+    row
+}
+
+fn stage(stage: &SchemaObject) -> Value {
+    let (database, schema, name) = stage.parts();
+    let url = stage.property("URL");
+    json!({
+        "STAGE_ID": stage.id, "STAGE_NAME": name, "STAGE_SCHEMA": schema, "STAGE_CATALOG": database, "STAGE_URL": url,
+        "STAGE_TYPE": if url.is_some() { "External Named" } else { "Internal Named" }, "STAGE_OWNER": stage.owner,
+        "OWNER_ROLE_TYPE": "ROLE", "COMMENT": stage.property("COMMENT"), "CREATED": time(stage.created),
+        "LAST_ALTERED": time(stage.altered), "DELETED": stage.dropped.map(time),
+        "STORAGE_INTEGRATION": stage.property("STORAGE_INTEGRATION"), "ENDPOINT": stage.property("ENDPOINT"),
+        "DIRECTORY_ENABLED": if stage.property("DIRECTORY").is_some() { "YES" } else { "NO" },
+    })
+}
+
+/// A share belongs to the database whose use it grants.
+fn share(account: &Account, share: &SchemaObject) -> Value {
+    let database = account.grants.open().find(|grant| {
+        grant.on == "DATABASE" && grant.privilege == "USAGE" && grant.to == Grantee::Share(share.name.clone())
+    });
+    let is_strict = share.property("SECURE_OBJECTS_ONLY").is_none_or(|value| value.eq_ignore_ascii_case("true"));
+    json!({
+        "NAME": share.name, "OWNER": share.owner, "COMMENT": share.property("COMMENT"),
+        "CREATED_ON": time(share.created), "MODIFIED_ON": time(share.altered), "DELETED_ON": share.dropped.map(time),
+        "DATABASE_NAME": database.map(|grant| &grant.name), "SECURE_OBJECTS_ONLY": is_strict,
+        "TARGET_ACCOUNTS": share.property("ACCOUNTS").map(|accounts| accounts.replace(',', ", ")),
+    })
+}
+
+fn to_share(grant: &Grant) -> Option<Value> {
+    let Grantee::Share(share) = &grant.to else { return None };
+    let (catalog, schema, name) = object_name(grant);
+    Some(json!({
+        "CREATED_ON": time(grant.created), "MODIFIED_ON": time(grant.deleted.unwrap_or(grant.created)),
+        "PRIVILEGE": grant.privilege, "GRANTED_ON": grant.on, "NAME": name, "TABLE_CATALOG": catalog,
+        "TABLE_SCHEMA": schema, "GRANTED_TO": "SHARE", "GRANTEE_NAME": share, "GRANTED_BY": grant.by,
+        "DELETED_ON": grant.deleted.map(time),
+    }))
+}
+
+/// Database, schema and name of what a grant is about.
+fn object_name(grant: &Grant) -> (Option<&str>, Option<&str>, &str) {
+    let parts: Vec<&str> = grant.name.split('.').collect();
+    match (grant.on.as_str(), parts.as_slice()) {
+        ("SCHEMA" | "DATABASE_ROLE", [database, name]) => (Some(*database), None, *name),
+        ("ROLE" | "USER" | "ACCOUNT" | "WAREHOUSE" | "INTEGRATION", _) => (None, None, grant.name.as_str()),
+        (_, [database, schema, name]) => (Some(*database), Some(*schema), *name),
+        _ => (None, None, grant.name.as_str()),
+    }
 }
 
 fn object(value: Value) -> Row {
@@ -116,7 +192,8 @@ fn user(user: &User) -> Value {
         "HAS_PASSWORD": has_password, "COMMENT": text("COMMENT"), "DISABLED": user.disabled(),
         "SNOWFLAKE_LOCK": false, "DEFAULT_WAREHOUSE": text("DEFAULT_WAREHOUSE"),
         "DEFAULT_NAMESPACE": text("DEFAULT_NAMESPACE"), "DEFAULT_ROLE": text("DEFAULT_ROLE"),
-        "EXT_AUTHN_DUO": false, "EXT_AUTHN_UID": text("EXT_AUTHN_UID"), "HAS_MFA": false,
+        "EXT_AUTHN_DUO": false, "EXT_AUTHN_UID": text("EXT_AUTHN_UID"), "HAS_MFA": user.has_second_factor,
+        "BYPASS_MFA_UNTIL": user.bypasses_second_factor_until.map(time),
         "HAS_RSA_PUBLIC_KEY": has_key, "OWNER": user.owner,
         "PASSWORD_LAST_SET_TIME": text("PASSWORD").map(|_| time(user.created)),
         "LAST_SUCCESS_LOGIN": user.last_login.map(time),
@@ -138,12 +215,7 @@ fn to_user(grant: &Grant) -> Option<Value> {
 
 fn to_role(grant: &Grant) -> Option<Value> {
     let Grantee::Role(role) = &grant.to else { return None };
-    let parts: Vec<&str> = grant.name.split('.').collect();
-    let (catalog, schema, name) = match (grant.on.as_str(), parts.as_slice()) {
-        ("VIEW" | "TABLE", [database, schema, name]) => (Some(*database), Some(*schema), *name),
-        ("SCHEMA" | "DATABASE_ROLE", [database, name]) => (Some(*database), None, *name),
-        _ => (None, None, grant.name.as_str()),
-    };
+    let (catalog, schema, name) = object_name(grant);
     Some(json!({
         "CREATED_ON": time(grant.created), "MODIFIED_ON": time(grant.deleted.unwrap_or(grant.created)),
         "PRIVILEGE": grant.privilege, "GRANTED_ON": grant.on, "NAME": name, "TABLE_CATALOG": catalog,
@@ -156,7 +228,7 @@ fn credentials(user: &User) -> Vec<Value> {
     let row = |kind: &str, name: &str, created: i64, expires: Option<i64>, details: Value| {
         json!({
             "CREDENTIAL_ID": format!("{}-{kind}-{name}", user.id), "NAME": name, "USER_NAME": user.name, "TYPE": kind,
-            "STATUS": "ACTIVE", "ADDITIONAL_DETAILS": details, "CREATED_ON": time(created),
+            "DOMAIN": "USER", "STATUS": "ACTIVE", "ADDITIONAL_DETAILS": details, "CREATED_ON": time(created),
             "LAST_ALTERED": time(created), "EXPIRATION_DATE": expires.map(time), "CREATED_BY": user.owner,
         })
     };
