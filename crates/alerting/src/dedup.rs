@@ -161,6 +161,12 @@ impl Deduplicator {
         self.facts.values().map(|facts| facts.dedup_period_micros()).fold(default, i64::max)
     }
 
+    /// Where alerts go.
+    #[must_use]
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
     /// The facts of a detection, for what lands beside the match in the lake.
     #[must_use]
     pub fn facts(&self, detection: &uncia_model::DetectionId) -> Option<&Arc<RuleFacts>> {

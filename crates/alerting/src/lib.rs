@@ -8,6 +8,7 @@
 //! Invariants: [`dedup`] does no IO and reads no clock, so a replay of the same batches makes the same alerts; a delivery
 //! exists only as a row of the outbox, written with its alert; one destination never waits for another.
 
+pub mod alarm;
 pub mod dedup;
 pub mod deliver;
 pub mod destinations;

@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Wrong configuration or content.
     Configuration = 3,
+    /// A credential of ours is refused by whom it was shown to.
+    Authentication = 4,
     /// Something it needs is not there now: a data directory in use, a full disk.
     Unavailable = 5,
 }

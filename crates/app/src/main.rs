@@ -10,6 +10,7 @@ mod content;
 mod data_dir;
 mod demo;
 mod exit;
+mod expiry;
 mod lookups;
 mod oauth;
 mod output;

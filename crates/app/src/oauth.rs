@@ -1,11 +1,10 @@
-//! The call-back of OAuth sign-ins, and a look at consents that are about to end.
+//! The call-back of OAuth sign-ins.
 //!
 //! A person's browser comes here with a state and a code in its address. What they read is plain: nothing of the address is
 //! repeated unescaped, no other page learns it, and no cache keeps it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -14,9 +13,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 use uncia_model::Clock;
-use uncia_snowflake::oauth::{Consent, ConsentError, ConsentHealth, Finished, source_of_state};
+use uncia_snowflake::oauth::{Consent, ConsentError, Finished, source_of_state};
 use uncia_snowflake::vault::Vault;
 
 use crate::config::Config;
@@ -24,7 +22,6 @@ use crate::snowflake;
 
 /// Where a browser comes back to; the path of every redirect URI.
 const CALLBACK: &str = "/snowflake/oauth/callback";
-const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 
 struct Door {
     consents: HashMap<String, Consent>,
@@ -52,29 +49,6 @@ pub(crate) fn consents(config: &Config, vault: &Arc<dyn Vault>) -> Result<Vec<(S
         }
     }
     Ok(consents)
-}
-
-/// Looks at consents once an hour, and says which end soon or have ended.
-pub(crate) async fn watch_consents(
-    config: Config,
-    vault: Arc<dyn Vault>,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) {
-    let consents = consents(&config, &vault).unwrap_or_default();
-    while !consents.is_empty() {
-        for (source, consent) in &consents {
-            match consent.health(clock.as_ref()).await {
-                Ok(ConsentHealth::Good { .. }) => {}
-                Ok(health) => tracing::warn!("Snowflake source {source}: consent {health}"),
-                Err(error) => tracing::warn!("Snowflake source {source}: {error}"),
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
-    }
 }
 
 #[derive(Deserialize)]

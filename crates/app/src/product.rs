@@ -12,6 +12,7 @@ use uncia_detection::{Content, Engine, EngineConfig, KeyValue, KnownDestination,
 use uncia_document::Interner;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, LogType, SourceId};
+use uncia_pipeline::alarm::Silence;
 use uncia_pipeline::posture;
 use uncia_pipeline::{Detections, Generation, Lookups, Parts, SourceFilters, StoreCache, Walk};
 use uncia_processing::{FilterConfig, Filters, SchemaSet, Splitter};
@@ -201,6 +202,18 @@ fn filter_configs(config: &Config) -> impl Iterator<Item = (&SourceId, &FilterCo
     let http = config.sources.http.iter().map(|source| (&source.id, &source.filters));
     let watch = config.sources.watch.iter().map(|source| (&source.id, &source.filters));
     http.chain(watch).chain(config.sources.snowflake.iter().map(|source| (&source.id, &source.filters)))
+}
+
+/// How long each source may be silent.
+pub(crate) fn silences(config: &Config) -> Vec<Silence> {
+    let http = config.sources.http.iter().map(|source| (&source.id, source.no_data_minutes));
+    let watch = config.sources.watch.iter().map(|source| (&source.id, source.no_data_minutes));
+    let snowflake = config.sources.snowflake.iter().map(|source| (&source.id, source.no_data_minutes));
+    let told = http
+        .chain(watch)
+        .chain(snowflake)
+        .filter_map(|(source, minutes)| Some(Silence { source: source.clone(), allowed: minutes.allowed()? }));
+    told.collect()
 }
 
 /// Starts the workers that run detections.

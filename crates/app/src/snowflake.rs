@@ -75,7 +75,7 @@ fn tokens(source: &SnowflakeSourceConfig, vault: &Arc<dyn Vault>) -> Result<Arc<
         SignInConfig::SealedKeyPair => {
             Ok(Arc::new(SealedKeySource::new(id.as_str(), account(source)?, &source.user, vault.clone())))
         }
-        SignInConfig::AccessToken { token } => {
+        SignInConfig::AccessToken { token, .. } => {
             Ok(Arc::new(AccessTokenSource::new(resolve(id, token)?, Some(&source.user))))
         }
         SignInConfig::WorkloadIdentity { provider, token_file } => {

@@ -8,6 +8,7 @@
 //! Invariants: no IO, no async; an id's text form is fixed here once; limits live in one table ([`limits`]); time comes
 //! from a [`Clock`] that is passed in.
 
+pub mod alarm;
 pub mod alert;
 pub mod clock;
 pub mod detection;
@@ -20,6 +21,7 @@ pub mod secret;
 pub mod sql;
 pub mod table;
 
+pub use alarm::{Alarm, AlarmKind};
 pub use alert::{Alert, AlertKind, AlertStatus, NewDelivery, Window, WindowKey};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use detection::{DetectionError, DetectionErrorKind, Match, Severity};

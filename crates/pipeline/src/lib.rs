@@ -18,6 +18,7 @@
 //!
 //! This crate knows no SQL engine and no Python: it is given a [`uncia_lake::Lake`] and an engine.
 
+pub mod alarm;
 pub mod batch;
 mod blob;
 mod cache;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uncia_document::Timestamp;
 use uncia_sources::snowflake::{AccountPuller, Parcel, PullError, Pulled};
 
+use crate::alarm::{self, PulledViews};
 use crate::input::Input;
 use crate::posture::{self, Posture};
 use crate::serve::Serving;
@@ -34,10 +35,12 @@ pub(crate) fn start(
         tasks.push(tokio::spawn(async move {
             let every = i64::from(puller.config().interval_minutes) * MINUTE;
             loop {
-                tokio::select! {
-                    () = pull(&puller, &parcels) => {}
+                let pulled = tokio::select! {
+                    pulled = puller.pull(&parcels) => pulled,
                     () = life.cancelled() => return,
-                }
+                };
+                say(&puller, &pulled);
+                alarm::judge_pull(&walk, puller.config(), &pulled).await;
                 // While the warehouse is awake.
                 tokio::select! {
                     () = snapshots(&walk, &puller, &inputs) => {}
@@ -73,10 +76,10 @@ pub fn input(parcel: Parcel) -> Input {
     Input::rows(payload, records, rows, quiet, held)
 }
 
-/// Pulls once and says what became of it.
-async fn pull(puller: &AccountPuller, parcels: &mpsc::Sender<Parcel>) {
+/// Says what became of a pull.
+fn say(puller: &AccountPuller, pulled: &PulledViews) {
     let id = &puller.config().id;
-    match puller.pull(parcels).await {
+    match pulled {
         Ok(views) => {
             for (view, pulled) in views {
                 match pulled {

@@ -98,6 +98,13 @@ impl Error {
         matches!(self, Self::Auth { .. } | Self::Reauthorise { .. } | Self::Credential { .. })
     }
 
+    /// Whether a person must change a credential, a grant or a policy before anything works.
+    #[must_use]
+    pub const fn needs_somebody(&self) -> bool {
+        self.is_auth()
+            || matches!(self, Self::NotAuthorised { .. } | Self::NoWarehouse { .. } | Self::NetworkPolicy { .. })
+    }
+
     /// Whether the named object is missing or not granted.
     #[must_use]
     pub const fn is_not_authorised(&self) -> bool {

@@ -12,6 +12,7 @@
 //! One connection writes, a few read; readers see committed snapshots and wait for nobody. Time is always passed in.
 //! Statements keep to SQL that PostgreSQL understands too, wherever that costs nothing.
 
+mod alarms;
 mod alerts;
 mod catalog;
 mod commit;
@@ -30,6 +31,7 @@ mod sealed;
 mod store;
 mod windows;
 
+pub use alarms::StandingAlarm;
 pub use alerts::{AlertFilter, AlertPage};
 pub use catalog::CATALOG_NAME;
 pub use commit::{BatchCommit, CommitOutcome, Counter, Progress};

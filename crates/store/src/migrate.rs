@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     4 "0004_pulls"
     5 "0005_sealed"
     6 "0006_posture"
+    7 "0007_alarms"
 };
 
 const ACTION: &str = "bring the store up to date";

@@ -66,6 +66,7 @@ pub(crate) async fn doctor(config: &Config, root: &Path) -> Result<Exit> {
     ));
     findings.extend(walls.map(|walls| ("isolation", Ok(walls))));
     findings.push(("data directory", data_directory(root).await));
+    findings.extend(alarms(root).await.transpose().map(|said| ("sources", said)));
     findings.extend(serving(root).await.transpose().map(|said| ("serving", said)));
 
     let mut exit = Exit::Ok;
@@ -105,6 +106,22 @@ async fn serving(root: &Path) -> Result<Option<String>> {
     let complaints = standing.complaints();
     anyhow::ensure!(complaints.is_empty(), "{}", complaints.join("; "));
     Ok(Some(standing.to_string()))
+}
+
+/// What is wrong with sources right now.
+async fn alarms(root: &Path) -> Result<Option<String>> {
+    if !root.try_exists()? {
+        return Ok(None);
+    }
+    let product = Product::open(root, Purpose::Read).await?;
+    let standing = product.store().alarms().await?;
+    let said = standing.iter().map(|alarm| {
+        let since = uncia_document::Timestamp::from_micros(alarm.since_micros);
+        format!("{} {} since {since}: `uncia alerts show {}`", alarm.subject, alarm.kind.as_str(), alarm.alert)
+    });
+    let said: Vec<String> = said.collect();
+    anyhow::ensure!(said.is_empty(), "{}", said.join("; "));
+    Ok(Some("no alarm stands".to_owned()))
 }
 
 async fn data_directory(root: &Path) -> Result<String> {

@@ -12,6 +12,7 @@ use uncia_alerting::Deliverer;
 use uncia_detection::Fingerprint;
 use uncia_lake_iceberg::IcebergLake;
 use uncia_model::{Clock, SystemClock};
+use uncia_pipeline::alarm::watch_silence;
 use uncia_pipeline::intake::{KnownSource, WalIntake};
 use uncia_pipeline::serve::Serving;
 use uncia_pipeline::{BatchLimits, Ran, Scheduler, stream_type};
@@ -24,7 +25,7 @@ use crate::content;
 use crate::exit::{Exit, ExitError};
 use crate::product::{self, Product, Purpose, check, destinations};
 use crate::reload::Reloader;
-use crate::{oauth, snowflake, vault};
+use crate::{expiry, oauth, snowflake, vault};
 
 /// How often unneeded files are removed, and how old they must be: longer than any query or commit takes.
 const VACUUM_EVERY: Duration = Duration::from_secs(600);
@@ -72,7 +73,11 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     let reloading = tokio::spawn(reloader.run(drained.clone()));
 
     let vault = vault::of(&config, product.dir().root(), product.store(), &clock);
-    let watching = tokio::spawn(oauth::watch_consents(config.clone(), vault.clone(), clock.clone(), drained.clone()));
+    let expiring = tokio::spawn(expiry::watch(config.clone(), vault.clone(), walk.clone(), drained.clone()));
+    let listening_for_silence = {
+        let (walk, sources, drained) = (walk.clone(), product::silences(&config), drained.clone());
+        tokio::spawn(async move { watch_silence(&walk, &sources, drained).await })
+    };
     let vacuuming = tokio::spawn(vacuum(product.lake().clone(), drained.clone()));
     let serving = Arc::new(Serving {
         walk,
@@ -115,7 +120,8 @@ pub(crate) async fn serve(config: Config, root: &Path, arguments: &cli::Serve) -
     delivering.await.context("the deliveries ended abnormally")?;
     vacuuming.await.context("the lake's vacuum ended abnormally")?;
     reloading.await.context("the watch over content ended abnormally")?;
-    watching.await.context("the watch over consents ended abnormally")?;
+    expiring.await.context("the watch over credentials ended abnormally")?;
+    listening_for_silence.await.context("the watch over silent sources ended abnormally")?;
     eprintln!("uncia has stopped; everything accepted is committed");
     Ok(Exit::Ok)
 }

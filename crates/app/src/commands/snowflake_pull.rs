@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uncia_document::Timestamp;
 use uncia_model::{Clock, SystemClock};
+use uncia_pipeline::alarm;
 use uncia_pipeline::batch::RawBatch;
 use uncia_pipeline::posture::{self, Posture};
 use uncia_pipeline::pull::forward;
@@ -63,7 +64,7 @@ pub(crate) async fn pull(
     let walk = product.walk(&config, &content, clock, &notice).await?;
     let columns = ["source", "view", "read", "new", "revised", "late", "stubs", "problem"];
     let mut rows = Rows::new(&columns);
-    let mut failed = false;
+    let (mut failed, mut refused) = (false, false);
     let mut total = Summary::default();
     for puller in pullers {
         let Run { summary, views, snapshots, posture } = run(&walk, &config, &puller, with_state).await?;
@@ -75,6 +76,7 @@ pub(crate) async fn pull(
             cells
         };
         failed |= views.is_err() || snapshots.is_err();
+        refused |= matches!(&views, Err(PullError::Snowflake(error)) if error.is_auth());
         match posture {
             Ok(posture) => posture.iter().for_each(|posture| tell_posture(source, posture)),
             Err(error) => {
@@ -99,7 +101,11 @@ pub(crate) async fn pull(
     }
     rows.print(format)?;
     eprintln!("{} matches, {} alerts", total.matches, total.alert_count());
-    Ok(if failed { Exit::Failed } else { Exit::Ok })
+    Ok(match (refused, failed) {
+        (true, _) => Exit::Authentication,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Ok,
+    })
 }
 
 /// Pulls one account through the walk.
@@ -163,6 +169,7 @@ pub(crate) async fn run(walk: &Walk, config: &Config, puller: &AccountPuller, wi
         tokio::join!(walk.run(receiver, |summary, _| total.add(summary)), pulling);
     feeding.await.context("the feeding of rows ended abnormally")??;
     walked?;
+    alarm::judge_pull(walk, puller.config(), &pulled).await;
     if let Ok(Some(posture)) = &posture {
         total.add(&posture.summary);
     }

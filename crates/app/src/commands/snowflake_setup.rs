@@ -365,7 +365,7 @@ async fn consent_finding(consent: &Consent, source: &SnowflakeSourceConfig, cloc
     let health = consent.health(clock.as_ref()).await?;
     let outcome = match health {
         ConsentHealth::Good { .. } => Outcome::Passed,
-        ConsentHealth::EndsThisWeek { .. } | ConsentHealth::EndsToday { .. } => Outcome::Told,
+        ConsentHealth::EndsSoon { .. } | ConsentHealth::EndsNow { .. } => Outcome::Told,
         ConsentHealth::Missing | ConsentHealth::Ended { .. } => Outcome::Failed,
     };
     let fix = health.needs_somebody().then(|| format!("uncia snowflake authorise {}", source.id));

@@ -92,6 +92,7 @@ fn source(double: &Double) -> SnowflakeSourceConfig {
         backfill_hours: 1,
         state_minutes: 0,
         state_views: Vec::new(),
+        no_data_minutes: uncia_sources::NoDataMinutes::default(),
         filters: uncia_processing::FilterConfig::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod alarms;
 mod demo;
 mod discovery;
 mod failures;

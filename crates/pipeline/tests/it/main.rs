@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod alarms;
 mod dedup;
 mod lake;
 mod scheduled;
@@ -22,6 +23,18 @@ const DOOR: &str = "schema: Custom.Door\nfields:\n  - name: door\n    type: stri
 
 /// A walk without detections.
 pub(crate) fn walk(store: Arc<Store>, lake: Arc<FakeLake>, blobs: &std::path::Path) -> Walk {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_700_000_000, 0)));
+    walk_by(clock, Routes::default(), store, lake, blobs)
+}
+
+/// The same by a clock that the test sets, with somebody to tell.
+pub(crate) fn walk_by(
+    clock: Arc<ManualClock>,
+    routes: Routes,
+    store: Arc<Store>,
+    lake: Arc<FakeLake>,
+    blobs: &std::path::Path,
+) -> Walk {
     let (schemas, errors) = SchemaSet::load([("door.yml".to_owned(), DOOR.to_owned())]);
     assert!(errors.is_empty(), "{errors:?}");
     Walk::new(Parts {
@@ -30,14 +43,14 @@ pub(crate) fn walk(store: Arc<Store>, lake: Arc<FakeLake>, blobs: &std::path::Pa
         generation: Generation {
             number: 1,
             detections: None,
-            deduplicator: Deduplicator::new(Facts::new(), Routes::default()),
+            deduplicator: Deduplicator::new(Facts::new(), routes),
             controls: Arc::default(),
         },
         schemas: Arc::new(schemas),
         discovered: Vec::new(),
         filters: Arc::default(),
         interner: Interner::new(),
-        clock: Arc::new(ManualClock::at(Timestamp::from_seconds(1_700_000_000, 0))),
+        clock,
         blobs: blobs.to_owned(),
         threads: 2,
     })

@@ -82,12 +82,12 @@ pub enum ConsentHealth {
     Good {
         until: Timestamp,
     },
-    /// Less than a week is left.
-    EndsThisWeek {
+    /// Less than a week, or a quarter of its time, is left.
+    EndsSoon {
         until: Timestamp,
     },
-    /// Less than a day is left.
-    EndsToday {
+    /// Less than a day, or a twelfth of its time, is left.
+    EndsNow {
         until: Timestamp,
     },
     /// Re-authorise needed. Pulls stand still, and will make up for it.
@@ -109,8 +109,8 @@ impl fmt::Display for ConsentHealth {
         match self {
             Self::Missing => f.write_str("nobody has consented yet"),
             Self::Good { until } => write!(f, "good until {until}"),
-            Self::EndsThisWeek { until } => write!(f, "ends within a week, at {until}: authorise again before"),
-            Self::EndsToday { until } => write!(f, "ends within a day, at {until}: authorise again now"),
+            Self::EndsSoon { until } => write!(f, "ends soon, at {until}: authorise again before"),
+            Self::EndsNow { until } => write!(f, "ends at {until}: authorise again now"),
             Self::Ended { reason } => write!(f, "re-authorise needed: {reason}"),
         }
     }
@@ -215,10 +215,12 @@ impl Consent {
             (None, None) => ConsentHealth::Missing,
             (None, Some(grant)) => {
                 let until = at(grant.consent_until_micros);
+                let lasts = i64::from(self.client.consent_seconds);
+                let (soon, at_once) = (WEEK_SECONDS.min(lasts / 4), DAY_SECONDS.min(lasts / 12));
                 match grant.consent_until_micros {
                     end if end <= now => ConsentHealth::Ended { reason: format!("the consent ended at {until}") },
-                    end if end <= after(now, DAY_SECONDS) => ConsentHealth::EndsToday { until },
-                    end if end <= after(now, WEEK_SECONDS) => ConsentHealth::EndsThisWeek { until },
+                    end if end <= after(now, at_once) => ConsentHealth::EndsNow { until },
+                    end if end <= after(now, soon) => ConsentHealth::EndsSoon { until },
                     _ => ConsentHealth::Good { until },
                 }
             }

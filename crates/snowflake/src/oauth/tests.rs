@@ -192,7 +192,7 @@ async fn single_use_refresh_tokens_are_sealed_before_they_are_needed() {
     }
     // Each successor counts anew.
     let health = place.consent().health(&place.clock).await.unwrap();
-    assert_eq!(health, ConsentHealth::EndsThisWeek { until: at(87_600_000_000) });
+    assert_eq!(health, ConsentHealth::Good { until: at(87_600_000_000) });
 }
 
 #[tokio::test]
@@ -234,9 +234,7 @@ async fn the_end_of_a_consent_is_told_before() {
     place.client.consent_seconds = 30 * 86_400;
     assert_eq!(place.consent().health(&place.clock).await.unwrap(), ConsentHealth::Missing);
     place.consented().await;
-    for (days, expected) in
-        [(0, "good until"), (23, "ends within a week"), (29, "ends within a day"), (30, "re-authorise needed")]
-    {
+    for (days, expected) in [(0, "good until"), (23, "ends soon, at"), (29, "ends at"), (30, "re-authorise needed")] {
         place.clock.set(at(days * 86_400_000_000));
         let health = place.consent().health(&place.clock).await.unwrap();
         assert!(health.to_string().starts_with(expected), "{days}: {health}");

@@ -217,4 +217,6 @@ fn is_ipv4_range(text: &str) -> bool {
 }
 
 #[cfg(test)]
+mod grammar;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -7,7 +7,7 @@ use super::*;
 /// A public key of 2048 bits that nobody has the private part of.
 pub(crate) const PUBLIC_KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gunVTLw7onLRnrq0/IzW7yWR7QkrmBL7jTKEn5u+qKhbwKfBstIs+bMY2Zkp18gnTxKLxoS2tFczGkPLPgizskuemMghRniWaoLcyehkd3qqGElvW/VDL5AaWTg0nLVkjRo9z+40RQzuVaE8AkAFmxZzow3x+VJYKdjykkJ0iT9wCS0DRTXu269V264Vf/3jvredZiKRkgwlL9xNAwxXFg0x/XFw005UWVRIkdgcKWTjpBP2dPwVZ4WWC+9aGVd+Gyn1o0CLelf4rEjGoXbAAEgAqeGUxrcIlbjXfbcmwIDAQAB";
 
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     Setup {
         source: "prod".to_owned(),
         user: "UNCIA_AUDIT_VIEW_USER".to_owned(),
@@ -22,7 +22,7 @@ fn setup() -> Setup {
     }
 }
 
-fn client(redirect_uri: &str) -> SignIn {
+pub(super) fn client(redirect_uri: &str) -> SignIn {
     SignIn::OAuth(OAuthClient {
         integration: "UNCIA".to_owned(),
         redirect_uri: redirect_uri.to_owned(),

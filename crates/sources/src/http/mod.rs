@@ -28,6 +28,7 @@ use uncia_processing::FilterConfig;
 
 use crate::intake::{Intake, IntakeError};
 use crate::secret::SecretError;
+use crate::silence::NoDataMinutes;
 use crate::stream::StreamConfig;
 
 mod answer;
@@ -61,6 +62,9 @@ pub struct HttpSourceConfig {
     pub filters: FilterConfig,
     /// How senders prove who they are: `{ method = "bearer", token = "env:TOKEN" }` and its kin.
     pub auth: AuthConfig,
+    /// Minutes of silence after which somebody is told; 0: nobody is.
+    #[serde(default)]
+    pub no_data_minutes: NoDataMinutes,
     /// Bytes of requests being taken at once; beyond it senders are asked to wait.
     #[serde(default = "in_flight_bytes")]
     pub max_in_flight_bytes: usize,

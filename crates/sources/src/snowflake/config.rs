@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use uncia_document::Timestamp;
 use uncia_model::{LogType, Secret, SourceId};
 use uncia_processing::FilterConfig;
 use uncia_snowflake::auth::WorkloadProvider;
 use uncia_snowflake::state::{STATE_VIEWS, StateView};
 use uncia_snowflake::views::{AUDIT_VIEWS, AuditView};
+
+use crate::silence::NoDataMinutes;
 
 /// A Snowflake account whose audit views are pulled.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +54,9 @@ pub struct SnowflakeSourceConfig {
     /// Names of state views to take snapshots of; if left out, all that the account shows.
     #[serde(default)]
     pub state_views: Vec<String>,
+    /// Minutes of silence after which somebody is told; 0: nobody is.
+    #[serde(default)]
+    pub no_data_minutes: NoDataMinutes,
     /// What of it is dropped.
     #[serde(default)]
     pub filters: FilterConfig,
@@ -70,7 +76,12 @@ pub enum SignInConfig {
     #[default]
     SealedKeyPair,
     /// With a programmatic access token.
-    AccessToken { token: Secret },
+    AccessToken {
+        token: Secret,
+        /// The last day on which it is good, as `2027-01-31`: somebody is told two weeks before.
+        #[serde(default)]
+        expires: Option<String>,
+    },
     /// With an OAuth client of the owner's: `uncia snowflake authorise` asks for consent.
     #[serde(rename = "oauth")]
     OAuth {
@@ -126,6 +137,8 @@ pub enum SnowflakeSourceError {
     StateView { id: SourceId, view: String },
     #[error("Snowflake source `{id}`: {field} must be {bounds}, not {value}")]
     Bounds { id: SourceId, field: &'static str, bounds: &'static str, value: u32 },
+    #[error("Snowflake source `{id}`: sign_in.expires must be a day such as 2027-01-31, not {value}")]
+    Expires { id: SourceId, value: String },
     #[error("Snowflake source `{id}`: database and schema go together")]
     Place { id: SourceId },
 }
@@ -143,6 +156,9 @@ impl SnowflakeSourceConfig {
         }
         if self.state_minutes > 0 && self.state_minutes < 60 {
             return out_of_bounds("state_minutes", "0 or at least 60", self.state_minutes);
+        }
+        if let Some(Err(value)) = self.token_expires() {
+            return Err(SnowflakeSourceError::Expires { id: self.id.clone(), value });
         }
         if self.database.is_some() != self.schema.is_some() {
             return Err(SnowflakeSourceError::Place { id: self.id.clone() });
@@ -179,6 +195,13 @@ impl SnowflakeSourceConfig {
     /// The log types of its events.
     pub fn log_types(&self) -> impl Iterator<Item = LogType> {
         self.audit_views().into_iter().map(|view| LogType::from(view.log_type))
+    }
+
+    /// When the configured access token ends, if the owner has said so; what they have said, if it is no day.
+    pub fn token_expires(&self) -> Option<Result<Timestamp, String>> {
+        let SignInConfig::AccessToken { expires: Some(day), .. } = &self.sign_in else { return None };
+        let end = day.parse::<jiff::civil::Date>().and_then(|day| day.tomorrow()?.to_zoned(jiff::tz::TimeZone::UTC));
+        Some(end.map(|end| Timestamp::from_micros(end.timestamp().as_microsecond())).map_err(|_| day.clone()))
     }
 
     /// What people call it.
@@ -222,6 +245,10 @@ mod tests {
         for (text, expected) in [
             ("interval_minutes = 0", "interval_minutes must be 1 to 1440, not 0"),
             ("state_minutes = 5", "state_minutes must be 0 or at least 60, not 5"),
+            (
+                "sign_in = { method = \"access_token\", token = \"env:T\", expires = \"soon\" }",
+                "sign_in.expires must be a day such as 2027-01-31, not soon",
+            ),
             ("state_views = [\"USER\"]", "there is no state view USER; known are USERS, ROLES"),
             ("database = \"d\"", "database and schema go together"),
             ("views = [\"usage_history\"]", "there is no view usage_history; known are LOGIN_HISTORY, SESSIONS"),

@@ -82,6 +82,24 @@ pub enum PullError {
     NotCommitted,
 }
 
+impl PullError {
+    /// Whether nothing will be read until a person has changed a credential, a grant or a view.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        match self {
+            Self::Snowflake(error) => error.needs_somebody(),
+            Self::Columns(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it is trouble of ours, about which the account can do nothing.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Ended | Self::NotCommitted)
+    }
+}
+
 /// Pulls one account.
 pub struct AccountPuller {
     config: Arc<SnowflakeSourceConfig>,

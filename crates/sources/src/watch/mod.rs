@@ -24,6 +24,7 @@ use uncia_model::{Clock, LogType, Origin, Payload, SourceId};
 use uncia_processing::FilterConfig;
 
 use crate::files::{self, Body};
+use crate::silence::NoDataMinutes;
 use crate::stream::StreamConfig;
 
 mod identity;
@@ -73,6 +74,9 @@ pub struct WatchSourceConfig {
     /// Seconds without a change after which a file is taken as finished.
     #[serde(default = "quiet_seconds")]
     pub quiet_seconds: u64,
+    /// Minutes of silence after which somebody is told; 0: nobody is.
+    #[serde(default)]
+    pub no_data_minutes: NoDataMinutes,
 }
 
 const fn interval_seconds() -> u64 {

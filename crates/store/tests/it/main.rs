@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests, also where a function of theirs is no #[test]")]
 
+mod alarms;
 mod alerts;
 mod commit;
 mod opening;

@@ -96,11 +96,11 @@ async fn a_newer_store_is_refused() {
     for (statement, message) in [
         (
             "INSERT INTO migrations (number, name) VALUES (99, 'later')",
-            "was written by a newer uncia (migration 99, this one knows 5): use that version",
+            "was written by a newer uncia (migration 99, this one knows ",
         ),
         (
             "UPDATE facts SET value = '9' WHERE name = 'format_version'",
-            "was written by a newer uncia (data format 9, this one knows 1): use that version",
+            "was written by a newer uncia (data format 9, this one knows ",
         ),
     ] {
         let (dir, store) = store().await;
@@ -109,7 +109,7 @@ async fn a_newer_store_is_refused() {
         sqlx::query(statement).execute(&raw(&path).await).await.unwrap();
         for refused in [Store::open(&path).await, Store::open_to_read(&path).await] {
             let refused = refused.unwrap_err().to_string();
-            assert!(refused.ends_with(message), "{refused}");
+            assert!(refused.contains(message) && refused.ends_with("): use that version"), "{refused}");
         }
     }
 }
@@ -137,7 +137,7 @@ async fn a_damaged_page_is_told() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     let len = file.metadata().unwrap().len();
     // The first pages hold the beginnings of the tables, which opening reads.
-    for page in (4096 * 40..len).step_by(4096) {
+    for page in (4096 * 64..len).step_by(4096) {
         file.write_all_at(&[0xff; 64], page).unwrap();
     }
     let store = Store::open(&path).await.unwrap();
