@@ -263,9 +263,35 @@ pub(crate) enum Snowflake {
     /// Hold the accounts' newest state against the controls: what fails, with evidence and what to do.
     #[command(after_help = "Ends with 1 if a control fails.\n\nExample:\n  uncia snowflake posture --json")]
     Posture(Posture),
+    /// What pulling costs the accounts, in credits: expected, and measured by their own history of queries.
+    #[command(
+        after_help = "`awake_h` and `credits` are those of the warehouse if nobody else uses it, `metered_a_day` is what \
+                            WAREHOUSE_METERING_HISTORY says of it, if that view is pulled.\n\nExamples:\n  uncia snowflake cost\n  uncia snowflake cost prod --days 7 --by view"
+    )]
+    Cost(Cost),
     /// What is known of one person: a risk score with its reasons, sign-ins, roles, peers, data moved, what to do.
     #[command(after_help = "Example:\n  uncia snowflake insight maya --days 90")]
     Insight(Insight),
+}
+
+#[derive(Args)]
+pub(crate) struct Cost {
+    /// Only this source.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// How far to look back.
+    #[arg(long, default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub(crate) days: u32,
+    /// One line for each of these.
+    #[arg(long, value_enum, default_value_t = CostBy::Source)]
+    pub(crate) by: CostBy,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum CostBy {
+    Source,
+    View,
+    Day,
 }
 
 #[derive(Args)]

@@ -146,6 +146,10 @@ async fn run(cli: Cli) -> Result<Exit> {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::snowflake_posture::posture(&product, &config?, arguments, format).await
         }
+        Command::Snowflake(Snowflake::Cost(arguments)) => {
+            let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
+            commands::snowflake_cost::cost(&product, &config?, arguments, format).await
+        }
         Command::Snowflake(Snowflake::Insight(arguments)) => {
             let product = Product::open(&data_dir(global)?, Purpose::Read).await?;
             commands::snowflake_insight::insight(&product, arguments, format).await

@@ -16,6 +16,7 @@ pub(crate) mod schema_infer;
 pub(crate) mod schema_test;
 pub(crate) mod secrets;
 pub(crate) mod serve;
+pub(crate) mod snowflake_cost;
 pub(crate) mod snowflake_insight;
 pub(crate) mod snowflake_posture;
 pub(crate) mod snowflake_pull;

@@ -77,9 +77,11 @@ pub(crate) async fn run(config: Config, root: &Path, command: &Snowflake, format
         Snowflake::Key { source, key } => desk(source)?.key(key, format).await,
         Snowflake::Rotate(arguments) => desk(&arguments.source)?.rotate(arguments, format).await,
         Snowflake::Authorise { source } => desk(source)?.authorise().await,
-        Snowflake::Pull { .. } | Snowflake::Status | Snowflake::Posture(_) | Snowflake::Insight(_) => {
-            Err(ExitError::usage("this command is run elsewhere"))
-        }
+        Snowflake::Pull { .. }
+        | Snowflake::Status
+        | Snowflake::Cost(_)
+        | Snowflake::Posture(_)
+        | Snowflake::Insight(_) => Err(ExitError::usage("this command is run elsewhere")),
     }
 }
 

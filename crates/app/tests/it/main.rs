@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod alarms;
+mod cost;
 mod demo;
 mod discovery;
 mod failures;

@@ -6,6 +6,7 @@
 //! since the keys say how many rows of an hour are there, hours of which nothing is missing are counted, not read again.
 
 mod config;
+pub mod cost;
 mod counts;
 mod pull;
 mod rows;
