@@ -70,6 +70,17 @@ def bare(name):
     return last[0][1:-1].replace('""', '"') if last[0].startswith('"') else last[0].upper()
 
 
+def account_user(event):
+    """What the newest snapshot of the account says of the event's user; empty if there is none."""
+    for table, found in (event.get("p_enrichment") or {}).items():
+        if not table.endswith("_users"):
+            continue
+        for row in found.get("p_any_usernames") or []:
+            if row.get("NAME") == event.get("USER_NAME"):
+                return row
+    return {}
+
+
 def succeeded(event):
     return (event.get("EXECUTION_STATUS") or "").upper() == "SUCCESS"
 

@@ -15,7 +15,7 @@ use futures::StreamExt as _;
 use serde_json::{Map, Value, json};
 use uncia_alerting::RuleFacts;
 use uncia_detection::{Control, EvidenceRow};
-use uncia_document::Document;
+use uncia_document::{Document, Timestamp};
 use uncia_lake::{Lake, LakeError};
 use uncia_model::{AlertKind, BatchId, Database, DetectionId, LogType, Match, SourceId, TableRef};
 use uncia_snowflake::state::{STATE_VIEWS, StateView};
@@ -106,7 +106,7 @@ pub async fn judge(walk: &Walk, source: &SourceId, label: &str) -> Result<Option
         let open = open.remove(&control.id).unwrap_or_default();
         let asked = match missing(control, &tables, source) {
             Some(why) => Asked::unknown(Verdict::NotApplicable(why)),
-            None => ask(&**walk.lake(), control, source, &open).await?,
+            None => ask(&**walk.lake(), control, source, &open, at_micros).await?,
         };
         posture.count(control, &asked);
         let Asked { verdict, violations, begun, ended } = asked;
@@ -198,14 +198,17 @@ fn log_type(control: &Control) -> LogType {
     LogType::from(view.map_or("Snowflake.StateChange", |view| view.log_type))
 }
 
-/// Asks a control's query for the violations of one account. A lake that does not answer is nobody's verdict.
+/// Asks a control's query for the violations of one account, as of the time of its state. A lake that does not answer is
+/// nobody's verdict.
 async fn ask(
     lake: &dyn Lake,
     control: &Control,
     source: &SourceId,
     open: &BTreeSet<String>,
+    at_micros: i64,
 ) -> Result<Asked, LakeError> {
-    let mut rows = match lake.query(&control.sql).await {
+    let now = format!("'{}'::timestamp", Timestamp::from_micros(at_micros));
+    let mut rows = match lake.query(&control.sql.replace("current_timestamp()", &now)).await {
         Ok(answer) => answer.rows,
         Err(error) => return unknown(error),
     };

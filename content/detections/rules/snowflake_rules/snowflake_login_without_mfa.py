@@ -1,4 +1,4 @@
-from uncia_snowflake import is_login, login_context, user
+from uncia_snowflake import SERVICE_TYPES, account_user, is_login, login_context, user
 
 
 def rule(event):
@@ -7,7 +7,10 @@ def rule(event):
     # Keys, tokens and single sign-on are no passwords; their second factor, if any, is proved elsewhere.
     if (event.get("FIRST_AUTHENTICATION_FACTOR") or "").upper() != "PASSWORD":
         return False
-    return not event.get("SECOND_AUTHENTICATION_FACTOR")
+    if event.get("SECOND_AUTHENTICATION_FACTOR"):
+        return False
+    # Programs have no second factor to give; that they have a password is a finding of posture.
+    return account_user(event).get("TYPE") not in SERVICE_TYPES
 
 
 def title(event):

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use uncia_document::Timestamp;
 use uncia_lake::Lake as _;
 use uncia_model::{Clock, LogType, ManualClock, Origin, Payload, SourceId};
+use uncia_pipeline::state::When;
 use uncia_pipeline::{Batcher, Input, Summary, Walk};
 use uncia_processing::StreamType;
 use uncia_store::AlertFilter;
@@ -21,7 +22,7 @@ use crate::commands::snowflake_pull::{self, Run};
 use crate::config::Config;
 use crate::content;
 use crate::demo::account::{DemoAccount, LATENESS_MICROS, is_pulled};
-use crate::demo::story::{StoryEvent, story};
+use crate::demo::story::{StoryEvent, changes, story};
 use crate::exit::Exit;
 use crate::output::{Format, write_out};
 use crate::product::{Product, Purpose};
@@ -29,6 +30,9 @@ use crate::product::{Product, Purpose};
 /// When the story begins: 2026-03-02 00:00 UTC, a Monday.
 const START: Timestamp = Timestamp::from_seconds(1_772_409_600, 0);
 const HOUR_MICROS: i64 = 3_600_000_000;
+/// How much older than the story the Snowflake account is, and how long ago we were let in.
+const ACCOUNT_MICROS: i64 = 100 * 24 * HOUR_MICROS;
+const SET_UP_MICROS: i64 = 24 * HOUR_MICROS;
 
 pub(crate) async fn demo(config: Config, global: &Global, arguments: &cli::Demo) -> Result<Exit> {
     let temporary = TemporaryDir::new(global.data_dir.clone())?;
@@ -65,20 +69,26 @@ async fn play(
     events: &[StoryEvent],
 ) -> Result<Summary> {
     let shared: Arc<dyn Clock> = clock.clone();
-    // The account is older than the story.
-    clock.set(Timestamp::from_micros(START.micros - 24 * HOUR_MICROS));
+    clock.set(Timestamp::from_micros(START.micros - ACCOUNT_MICROS));
     let account = DemoAccount::open(events, product.store(), &shared).await?;
+    clock.set(Timestamp::from_micros(START.micros - SET_UP_MICROS));
+    account.let_in()?;
     clock.set(START);
     let mut total = Summary::default();
     // The first pull is the one after which nothing is history any more.
     total.add(&pull(walk, config, &account).await?);
     let last = events.last().map_or(START.micros, |event| event.at.micros + LATENESS_MICROS);
+    let mut changes = changes(START).into_iter().peekable();
     let mut rest: &[StoryEvent] = &events.iter().filter(|event| !is_pulled(event)).cloned().collect::<Vec<_>>();
     for hour in 0..=(last - START.micros).div_euclid(HOUR_MICROS) {
         let end = START.micros + (hour + 1) * HOUR_MICROS;
         let within = rest.iter().take_while(|event| event.at.micros < end).count();
         let (now, later) = rest.split_at(within);
         rest = later;
+        while let Some(change) = changes.next_if(|change| change.at.micros < end) {
+            clock.set(change.at);
+            account.change(&change)?;
+        }
         clock.set(Timestamp::from_micros(end));
         total.add(&walk_hour(walk, hour, now, clock.now()).await?);
         total.add(&pull(walk, config, &account).await?);
@@ -87,7 +97,12 @@ async fn play(
 }
 
 async fn pull(walk: &Walk, config: &Config, account: &DemoAccount) -> Result<Summary> {
-    let Run { summary, views, .. } = snowflake_pull::run(walk, config, &account.puller, false).await?;
+    let Run { summary, views, snapshots, posture } =
+        snowflake_pull::run(walk, config, &account.puller, Some(When::Due)).await?;
+    for (view, snapshot) in snapshots.context("no snapshot of the story's Snowflake account can be taken")? {
+        snapshot.with_context(|| format!("no snapshot of the story's {} can be taken", view.name))?;
+    }
+    posture.context("the story's Snowflake account cannot be judged")?;
     for (view, pulled) in views.context("the story's Snowflake account cannot be pulled")? {
         pulled.with_context(|| format!("the story's {} cannot be pulled", view.name))?;
     }

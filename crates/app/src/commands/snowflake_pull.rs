@@ -67,7 +67,8 @@ pub(crate) async fn pull(
     let (mut failed, mut refused) = (false, false);
     let mut total = Summary::default();
     for puller in pullers {
-        let Run { summary, views, snapshots, posture } = run(&walk, &config, &puller, with_state).await?;
+        let Run { summary, views, snapshots, posture } =
+            run(&walk, &config, &puller, with_state.then_some(When::Now)).await?;
         total.add(&summary);
         let source = puller.config().id.as_str();
         let problem = |error: String| {
@@ -108,8 +109,8 @@ pub(crate) async fn pull(
     })
 }
 
-/// Pulls one account through the walk.
-pub(crate) async fn run(walk: &Walk, config: &Config, puller: &AccountPuller, with_state: bool) -> Result<Run> {
+/// Pulls one account through the walk, takes the snapshots that are wanted and judges them.
+pub(crate) async fn run(walk: &Walk, config: &Config, puller: &AccountPuller, state_when: Option<When>) -> Result<Run> {
     let limits = BatchLimits { bytes: config.batch.max_bytes, records: config.batch.max_records };
     let (sender, receiver) = mpsc::channel::<RawBatch>(1);
     let (parcels, pulled_parcels) = mpsc::channel::<Parcel>(2);
@@ -154,14 +155,14 @@ pub(crate) async fn run(walk: &Walk, config: &Config, puller: &AccountPuller, wi
             forward(pulled_parcels, inputs.clone())
         )
         .0;
-        let snapshots = match with_state {
-            true => state::take(walk, puller, &inputs, When::Now).await,
-            false => Ok(Vec::new()),
+        let snapshots = match state_when {
+            Some(when) => state::take(walk, puller, &inputs, when).await,
+            None => Ok(Vec::new()),
         };
         drop(inputs);
-        let posture = match with_state {
-            true => posture::judge(walk, &puller.config().id, puller.config().label()).await,
-            false => Ok(None),
+        let posture = match state_when {
+            Some(_) => posture::judge(walk, &puller.config().id, puller.config().label()).await,
+            None => Ok(None),
         };
         (pulled, snapshots, posture)
     };

@@ -18,8 +18,8 @@ use uncia_sources::SnowflakeSourceConfig;
 use uncia_sources::snowflake::{AccountPuller, SignInConfig};
 use uncia_store::Store;
 
-use super::story::StoryEvent;
-use super::story::cast::{SNOWFLAKE_ACCOUNT, SNOWFLAKE_LOCATOR, SNOWFLAKE_ORGANIZATION};
+use super::story::cast::{PEOPLE, SERVICES, SNOWFLAKE_ACCOUNT, SNOWFLAKE_LOCATOR, SNOWFLAKE_ORGANIZATION};
+use super::story::{AccountChange, StoryEvent};
 
 const MINUTE: i64 = 60_000_000;
 /// How late rows are at the most.
@@ -29,15 +29,19 @@ const SOURCE: &str = "snowflake-demo";
 /// Columns that are no view's: those of the account come from the account itself.
 const OF_THE_ACCOUNT: &[&str] = &["ORGANIZATION_NAME", "ACCOUNT_NAME", "ACCOUNT_LOCATOR", "REGION", "USAGE_DATE"];
 
+/// Snapshots are taken every so often, which keeps the demo short.
+const STATE_MINUTES: u32 = 180;
+
 /// The account, and what pulls it.
 pub(crate) struct DemoAccount {
     /// Serves while it lives.
-    _double: Double,
+    double: Double,
+    setup: Setup,
     pub(crate) puller: AccountPuller,
 }
 
 impl DemoAccount {
-    /// Sets the account up, fills it with the story, and signs in.
+    /// Makes the account and fills it with the story.
     pub(crate) async fn open(events: &[StoryEvent], store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Result<Self> {
         let double = Double::start(DoubleConfig {
             organization: SNOWFLAKE_ORGANIZATION.to_owned(),
@@ -50,6 +54,7 @@ impl DemoAccount {
         let double = double.await.context("cannot start the story's Snowflake account")?;
         let config = source(&double);
         let key = Arc::new(RsaKey::generate(KeySize::Bits2048)?);
+        let state = config.snapshot_views().into_iter().filter(|view| view.show.is_none());
         let setup = Setup {
             source: SOURCE.to_owned(),
             user: config.user.clone(),
@@ -57,18 +62,40 @@ impl DemoAccount {
             warehouse: config.warehouse.clone(),
             create_warehouse: true,
             place: None,
-            views: config.views.clone(),
+            views: config.views.iter().cloned().chain(state.map(|view| view.name.to_owned())).collect(),
             imported_privileges: false,
             sign_in: SignIn::KeyPair { public_key: key.public_base64(), second: false },
             addresses: Vec::new(),
         };
-        double.run_script(&setup.sql()?).context("the story's Snowflake account refuses the set-up script")?;
+        let script = include_str!("account.sql").replace("{key}", &key.public_base64());
+        double.run_script(&script).context("the story's Snowflake account cannot be made")?;
+        for person in PEOPLE.iter().filter(|person| person.factors.1.is_some()) {
+            double.enrol_second_factor(&person.name.to_uppercase());
+        }
         fill(&double, events)?;
         let account = Account::parse(&config.account)?;
         let tokens = Arc::new(KeyPairSource::new(&account, &config.user, key));
         let client = Client::new(Connection::new(account).at(double.url()), tokens, clock.clone())?;
         let puller = AccountPuller::new(Arc::new(config), client, store.clone(), clock.clone());
-        Ok(Self { _double: double, puller })
+        Ok(Self { double, setup, puller })
+    }
+
+    /// Runs what an administrator would to let us in. Everybody who works has been there the day before.
+    pub(crate) fn let_in(&self) -> Result<()> {
+        let script = self.setup.sql()?;
+        self.double.run_script(&script).context("the story's Snowflake account refuses the set-up script")?;
+        let people = PEOPLE.iter().map(|person| person.name.to_uppercase());
+        let services = SERVICES.iter().map(|service| service.name.to_owned());
+        for user in people.chain(services).chain(["ADMIN".to_owned()]) {
+            self.double.sign_in(&user);
+        }
+        Ok(())
+    }
+
+    /// Has somebody change the account.
+    pub(crate) fn change(&self, AccountChange { role, sql, .. }: &AccountChange) -> Result<()> {
+        self.double.run_script_as(role, sql).with_context(|| format!("the story's account refuses {sql}"))?;
+        Ok(())
     }
 }
 
@@ -90,7 +117,7 @@ fn source(double: &Double) -> SnowflakeSourceConfig {
         views,
         interval_minutes: 60,
         backfill_hours: 1,
-        state_minutes: 0,
+        state_minutes: STATE_MINUTES,
         state_views: Vec::new(),
         no_data_minutes: uncia_sources::NoDataMinutes::default(),
         filters: uncia_processing::FilterConfig::default(),

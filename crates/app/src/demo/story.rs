@@ -23,6 +23,22 @@ pub(crate) struct StoryEvent {
     pub(crate) raw: String,
 }
 
+/// What somebody does to the Snowflake account, beside the records of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccountChange {
+    pub(crate) at: Timestamp,
+    /// In which role.
+    pub(crate) role: &'static str,
+    pub(crate) sql: &'static str,
+}
+
+/// All that changes the account on the day that begins at `start`, in the order of time.
+#[must_use]
+pub(crate) fn changes(start: Timestamp) -> Vec<AccountChange> {
+    let at = |seconds: i64| Timestamp::from_micros(start.micros + seconds * 1_000_000);
+    attack::changes().iter().map(|&(seconds, role, sql)| AccountChange { at: at(seconds), role, sql }).collect()
+}
+
 /// The records of the day that begins at `start`, in the order of their time.
 #[must_use]
 pub(crate) fn story(seed: u64, start: Timestamp) -> Vec<StoryEvent> {
@@ -139,6 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn the_account_changes_in_order_while_records_tell_of_it() {
+        let changes = changes(START);
+        assert!(!changes.is_empty() && changes.is_sorted_by_key(|change| change.at.micros));
+        let told: Vec<StoryEvent> = story(7, START);
+        for change in changes {
+            let first = change.sql.split([';', '=']).next().unwrap().trim();
+            let is_told = |event: &&StoryEvent| {
+                event.raw.contains(first) && (event.at.micros - change.at.micros).abs() < 1_000_000
+            };
+            assert!(told.iter().any(|event| is_told(&event)), "no statement of the story is {}", change.sql);
+        }
+    }
+
+    #[test]
     fn tells_the_time_in_the_record() {
         for (event, record) in parsed() {
             let (column, text) = match event.log_type {
@@ -147,9 +177,7 @@ mod tests {
                 "Snowflake.QueryHistory" => ("START_TIME", snowflake_time(event.at)),
                 "Snowflake.AccessHistory" => ("QUERY_START_TIME", snowflake_time(event.at)),
                 "Snowflake.DataTransferHistory" => ("USAGE_DATE", snowflake_time(event.at)),
-                "Snowflake.Sessions" | "Snowflake.GrantsToUsers" | "Snowflake.GrantsToRoles" => {
-                    ("CREATED_ON", snowflake_time(event.at))
-                }
+                "Snowflake.Sessions" => ("CREATED_ON", snowflake_time(event.at)),
                 other => panic!("no log type of the story: {other}"),
             };
             assert_eq!(record[column], text.as_str(), "{}", event.raw);

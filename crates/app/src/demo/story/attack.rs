@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::aws::{Call, Caller, iam_user};
 use super::cast::{AWS_ACCOUNT, AWS_REGION, BUILD_KEY, DANA, STRANGE_ADDRESS};
 use super::snowflake::{Login, Session, Statement, read_of};
-use super::{HOUR, MINUTE, Narrator, snowflake_time};
+use super::{HOUR, MINUTE, Narrator};
 
 /// When it begins: after lunch.
 const BEGIN: i64 = 13 * HOUR + 41 * MINUTE;
@@ -22,6 +22,26 @@ pub(super) fn tell(narrator: &mut Narrator) {
     unload(narrator, &session);
     look_around_aws(narrator);
     settle_in_aws(narrator);
+}
+
+/// What her statements do to the account: seconds of the day, her role, the statement.
+pub(super) fn changes() -> &'static [(i64, &'static str, &'static str)] {
+    &[
+        (BEGIN + 441, "SECURITYADMIN", "GRANT ROLE ACCOUNTADMIN TO USER DANA"),
+        (
+            BEGIN + 500,
+            "ACCOUNTADMIN",
+            "CREATE USER SYNC_ADMIN TYPE = LEGACY_SERVICE PASSWORD = '***' DEFAULT_ROLE = ACCOUNTADMIN",
+        ),
+        (BEGIN + 521, "SECURITYADMIN", "GRANT ROLE ACCOUNTADMIN TO USER SYNC_ADMIN"),
+        (BEGIN + 552, "ACCOUNTADMIN", "ALTER USER OLD_CONTRACTOR SET DISABLED = FALSE"),
+        (BEGIN + 700, "ACCOUNTADMIN", "CREATE SHARE PARTNER_SYNC"),
+        (BEGIN + 716, "ACCOUNTADMIN", "GRANT USAGE ON DATABASE SALES TO SHARE PARTNER_SYNC"),
+        (BEGIN + 725, "ACCOUNTADMIN", "GRANT USAGE ON SCHEMA SALES.PUBLIC TO SHARE PARTNER_SYNC"),
+        (BEGIN + 731, "ACCOUNTADMIN", "GRANT SELECT ON TABLE SALES.PUBLIC.CUSTOMERS TO SHARE PARTNER_SYNC"),
+        (BEGIN + 760, "ACCOUNTADMIN", "ALTER SHARE PARTNER_SYNC ADD ACCOUNTS = XK91187"),
+        (BEGIN + 792, "ACCOUNTADMIN", "GRANT USAGE ON DATABASE SALES TO ROLE PUBLIC"),
+    ]
 }
 
 /// The phishing page caught three passwords. Two users have a second factor, and do not confirm.
@@ -84,7 +104,6 @@ fn rise(narrator: &mut Narrator, session: &Session) {
         session.role = role;
         run(narrator, offset, &session, Statement { text, kind, ..Statement::default() });
     }
-    grant_administrator(narrator, BEGIN + 441, &session.user);
 
     // A door for later: a user of her own making, and one that was shut.
     for (offset, text, kind) in [
@@ -98,26 +117,12 @@ fn rise(narrator: &mut Narrator, session: &Session) {
     ] {
         run(narrator, offset, &session, Statement { text, kind, ..Statement::default() });
     }
-    grant_administrator(narrator, BEGIN + 521, "SYNC_ADMIN");
 
     let text = "SELECT NAME, SECRET FROM PLATFORM.PUBLIC.INTEGRATIONS";
     let secrets = Statement { text, kind: "SELECT", database: Some("PLATFORM"), rows: 14, ..Statement::default() };
     let at = narrator.at_about(BEGIN + 610);
     let query = narrator.statement(at, &session, secrets);
     read_of(narrator, at, &session.user, &query, text);
-}
-
-fn grant_administrator(narrator: &mut Narrator, at: i64, user: &str) {
-    let granted = narrator.at_about(at);
-    let grant = json!({
-        "CREATED_ON": snowflake_time(granted),
-        "DELETED_ON": null,
-        "ROLE": "ACCOUNTADMIN",
-        "GRANTED_TO": "USER",
-        "GRANTEE_NAME": user,
-        "GRANTED_BY": "SECURITYADMIN",
-    });
-    narrator.tell(granted, "Snowflake.GrantsToUsers", &grant);
 }
 
 /// A share to an account that nobody knows.
@@ -135,18 +140,6 @@ fn share(narrator: &mut Narrator, session: &Session) {
     // Whoever signs in from now on may read it.
     let text = "GRANT USAGE ON DATABASE SALES TO ROLE PUBLIC";
     run(narrator, 792, &session, Statement { text, kind: "GRANT", database: Some("SALES"), ..Statement::default() });
-    let granted = narrator.at_about(BEGIN + 792);
-    let grant = json!({
-        "CREATED_ON": snowflake_time(granted),
-        "PRIVILEGE": "USAGE",
-        "GRANTED_ON": "DATABASE",
-        "NAME": "SALES",
-        "GRANTED_TO": "ROLE",
-        "GRANTEE_NAME": "PUBLIC",
-        "GRANT_OPTION": false,
-        "GRANTED_BY": "ACCOUNTADMIN",
-    });
-    narrator.tell(granted, "Snowflake.GrantsToRoles", &grant);
 }
 
 /// And, because shares can be closed, copies: a few rows to her own machine, then everything to a bucket.

@@ -14,8 +14,8 @@ pub(in crate::demo) const SNOWFLAKE_LOCATOR: &str = "XY12345";
 
 /// Somebody who works in the office, in AWS and in Snowflake alike.
 #[derive(Clone, Copy)]
-pub(super) struct Person {
-    pub(super) name: &'static str,
+pub(in crate::demo) struct Person {
+    pub(in crate::demo) name: &'static str,
     pub(super) address: &'static str,
     /// The role they take on in AWS.
     pub(super) aws_role: &'static str,
@@ -23,10 +23,10 @@ pub(super) struct Person {
     pub(super) role: &'static str,
     pub(super) warehouse: &'static str,
     /// How they sign in to Snowflake: first and second factor.
-    pub(super) factors: (&'static str, Option<&'static str>),
+    pub(in crate::demo) factors: (&'static str, Option<&'static str>),
 }
 
-pub(super) const PEOPLE: &[Person] = &[
+pub(in crate::demo) const PEOPLE: &[Person] = &[
     Person {
         name: "maya",
         address: "192.0.2.17",
@@ -82,8 +82,8 @@ pub(super) const DANA: Person = Person {
 
 /// A program that works in Snowflake with a key pair.
 #[derive(Clone, Copy)]
-pub(super) struct Service {
-    pub(super) name: &'static str,
+pub(in crate::demo) struct Service {
+    pub(in crate::demo) name: &'static str,
     pub(super) address: &'static str,
     pub(super) role: &'static str,
     pub(super) warehouse: &'static str,
@@ -105,3 +105,5 @@ pub(super) const DASHBOARDS: Service = Service {
     warehouse: "BI_WH",
     client: ("JDBC_DRIVER", "3.16.1"),
 };
+
+pub(in crate::demo) const SERVICES: &[Service] = &[ETL, DASHBOARDS];
