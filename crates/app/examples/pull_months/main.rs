@@ -1,9 +1,10 @@
 //! `pull_months BINARY SEEDS DAYS STATEMENTS_PER_WEEK INTERVAL_MINUTES [KILLS] [OUTAGES]`: simulated months of a Snowflake account,
 //! one for each seed, and a line of JSON with what was lost and doubled. `./x bench snowflake-pull` runs it; a busy year is
-//! `1 365 200000 720 0.05 0.005`.
+//! `1 365 200000 720 0.05 0.005`. `pull_months BINARY grants ROWS CHANGES` measures snapshots of many grants.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people and for ./x")]
 
+mod grants;
 mod month;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,10 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |place: usize, or: f64| arguments.get(place).map_or(Ok(or), |text| text.parse::<f64>());
     let binary = PathBuf::from(arguments.first().context("the binary is the first argument")?);
+    if arguments.get(1).is_some_and(|word| word == "grants") {
+        println!("{}", grants::measure(&binary, number(2, 1e6)? as u64, number(3, 100.0)? as u64).await?);
+        return Ok(());
+    }
     let (seeds, days, per_week, interval) = (number(1, 1.0)?, number(2, 30.0)?, number(3, 5_000.0)?, number(4, 120.0)?);
     let (kills, outages) = (number(5, 0.05)?, number(6, 0.005)?);
     let began = Instant::now();

@@ -11,6 +11,7 @@ mod ingest;
 mod insight;
 mod lookups;
 mod posture;
+mod posture_kills;
 mod posture_pulled;
 mod pull;
 mod queries;

@@ -78,7 +78,7 @@ pub(crate) fn rows(account: &Account, view: &str, put_in: &[Arc<Row>]) -> Option
         "GRANTS_TO_SHARES" => (account.grants.all.iter().filter_map(to_share).collect(), ""),
         _ => return None,
     };
-    let mut all: Vec<Row> = derived.into_iter().map(object).collect();
+    let mut all: Vec<Arc<Row>> = derived.into_iter().map(|row| Arc::new(object(row))).collect();
     let mut by_key: BTreeMap<String, usize> = BTreeMap::new();
     for (place, row) in all.iter().enumerate() {
         let dropped = ["DELETED_ON", "DELETED"].iter().any(|name| row.get(*name).is_some_and(|at| !at.is_null()));
@@ -91,11 +91,11 @@ pub(crate) fn rows(account: &Account, view: &str, put_in: &[Arc<Row>]) -> Option
     for row in put_in {
         let place = row.get(key).and_then(Value::as_str).and_then(|name| by_key.get(name));
         match place {
-            Some(place) => all[*place].extend(row.as_ref().clone()),
-            None => all.push(row.as_ref().clone()),
+            Some(place) => Arc::make_mut(&mut all[*place]).extend(row.as_ref().clone()),
+            None => all.push(Arc::clone(row)),
         }
     }
-    Some(all.into_iter().map(Arc::new).collect())
+    Some(all)
 }
 
 fn objects(account: &Account, kind: Kind, row: impl Fn(&SchemaObject) -> Value) -> Vec<Value> {

@@ -6,7 +6,7 @@
 
 mod judge;
 mod outcome;
-mod product;
+pub(crate) mod product;
 
 use std::path::Path;
 use std::sync::Arc;
