@@ -70,66 +70,75 @@ impl Enricher {
     /// The text of the event's `p_enrichment`; `None` if nothing is found.
     #[must_use]
     pub fn enrich(&self, log_type: &LogType, source: &SourceId, event: Ref<'_>) -> Option<Vec<u8>> {
+        let mut json = Vec::new();
+        self.enrich_into(log_type, source, event, &mut json).then_some(json)
+    }
+
+    /// Appends the same to a text; it stays as it is if nothing is found.
+    pub fn enrich_into(&self, log_type: &LogType, source: &SourceId, event: Ref<'_>, json: &mut Vec<u8>) -> bool {
         let groups = self.of.get(log_type).unwrap_or(&self.any);
         if groups.is_empty() {
-            return None;
+            return false;
         }
         let is_own = self.sources.contains(source);
-        let mut json = Vec::new();
+        let begin = json.len();
+        json.push(b'{');
         for (place, selectors) in groups {
             let association = &self.associations[*place];
             if is_own && association.source.as_ref().is_some_and(|of| of != source) {
                 continue;
             }
-            let found = found(&association.table, selectors, event);
-            if found.is_empty() {
-                continue;
+            let before = json.len();
+            if before > begin + 1 {
+                json.push(b',');
             }
-            json.push(if json.is_empty() { b'{' } else { b',' });
-            write_key(association.table.name(), &mut json);
-            json.extend_from_slice(&found);
+            write_key(association.table.name(), json);
+            if !write_found(&association.table, selectors, event, json) {
+                json.truncate(before);
+            }
         }
-        if json.is_empty() {
-            return None;
+        if json.len() == begin + 1 {
+            json.truncate(begin);
+            return false;
         }
         json.push(b'}');
-        Some(json)
+        true
     }
 }
 
-/// `{"<selector>": row | [rows], …}`; nothing if no selector finds a row.
-fn found(table: &LookupTable, selectors: &[Selector], event: Ref<'_>) -> Vec<u8> {
-    let mut json = Vec::new();
+/// Writes `{"<selector>": row | [rows], …}`; false if no selector finds a row.
+fn write_found(table: &LookupTable, selectors: &[Selector], event: Ref<'_>, json: &mut Vec<u8>) -> bool {
+    let begin = json.len();
+    json.push(b'{');
     for selector in selectors {
-        let mut rows = Vec::new();
+        let before = json.len();
+        if before > begin + 1 {
+            json.push(b',');
+        }
+        write_key(selector.as_str(), json);
+        let list = json.len();
+        json.push(b'[');
         let mut count = 0;
         let many = selector.values(event, &mut |value| {
             for row in table.get(value).take(MOST_ROWS.saturating_sub(count)) {
                 if count > 0 {
-                    rows.push(b',');
+                    json.push(b',');
                 }
                 count += 1;
-                write_matched(row, value, &mut rows);
+                write_matched(row, value, json);
             }
         });
-        if count == 0 {
-            continue;
-        }
-        json.push(if json.is_empty() { b'{' } else { b',' });
-        write_key(selector.as_str(), &mut json);
-        let is_list = many || count > 1;
-        if is_list {
-            json.push(b'[');
-        }
-        json.extend_from_slice(&rows);
-        if is_list {
-            json.push(b']');
+        match count {
+            0 => json.truncate(before),
+            // One row of one value is no list.
+            1 if !many => {
+                json.remove(list);
+            }
+            _ => json.push(b']'),
         }
     }
-    if !json.is_empty() {
-        json.push(b'}');
-    }
-    json
+    json.push(b'}');
+    json.len() > begin + 2
 }
 
 /// The row with the value it was found by as its last member.

@@ -90,9 +90,8 @@ impl Detections {
 fn rule_bytes(event: &Event, enricher: Option<&Enricher>, source: &SourceId) -> Bytes {
     let mut json = Vec::with_capacity(event.raw_bytes + event.raw_bytes / 2 + 512);
     event.document.write_json(&mut json);
-    let found = enricher.and_then(|enricher| enricher.enrich(&event.log_type, source, event.document.root()));
-    if let Some(found) = found {
-        enrich::append(&mut json, &found);
+    if let Some(enricher) = enricher {
+        enrich::append(enricher, &event.log_type, source, event.document.root(), &mut json);
     }
     json.into()
 }

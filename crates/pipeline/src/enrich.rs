@@ -153,14 +153,17 @@ fn row_text(row: Ref<'_>) -> String {
     String::from_utf8(json).expect("documents hold UTF-8 only")
 }
 
-/// Appends the enrichment to the text of an event's object.
-pub(crate) fn append(json: &mut Vec<u8>, enrichment: &[u8]) {
+/// Appends what the tables know to the text of an event's object.
+pub(crate) fn append(enricher: &Enricher, log_type: &LogType, source: &SourceId, event: Ref<'_>, json: &mut Vec<u8>) {
     json.pop();
-    if json.len() > 1 {
+    let before = json.len();
+    if before > 1 {
         json.push(b',');
     }
     write_key(fields::ENRICHMENT, json);
-    json.extend_from_slice(enrichment);
+    if !enricher.enrich_into(log_type, source, event, json) {
+        json.truncate(before);
+    }
     json.push(b'}');
 }
 
@@ -193,18 +196,35 @@ mod tests {
 
     #[test]
     fn what_is_appended_is_the_last_member() {
-        for (event, expected) in
-            [("{}", "{\"p_enrichment\":{\"t\":1}}"), ("{\"a\":{}}", "{\"a\":{},\"p_enrichment\":{\"t\":1}}")]
-        {
-            let mut json = event.as_bytes().to_vec();
-            append(&mut json, b"{\"t\":1}");
-            assert_eq!(String::from_utf8(json).unwrap(), expected);
+        let mut table = TableBuilder::new("t", Case::Exact, 1_000);
+        table.add(["1"], "{}").unwrap();
+        let any = vec![Selector::new("a"), Selector::new("b")];
+        let table = Arc::new(table.finish());
+        let enricher = Enricher::new(vec![Association { table, source: None, any, of: Vec::new() }]);
+        let (log_type, source) = (LogType::from("T.T"), SourceId::from("s"));
+        for (event, enrichment) in [
+            ("{}", None),
+            (r#"{"a":2,"c":{}}"#, None),
+            (r#"{"a":1}"#, Some(r#"{"t":{"a":{"p_match":"1"}}}"#)),
+            (r#"{"c":{},"a":[1],"b":1}"#, Some(r#"{"t":{"a":[{"p_match":"1"}],"b":{"p_match":"1"}}}"#)),
+        ] {
             let interner = Interner::new();
             let mut parser = Parser::new(interner.clone());
             let mut document = parser.parse(event.as_bytes()).unwrap();
-            let value = parser.parse(b"{\"t\":1}").unwrap();
-            with_member(&mut document, &interner, fields::ENRICHMENT, value.root());
-            assert_eq!(document.to_json(), expected);
+            let expected = match enrichment {
+                None => event.to_owned(),
+                Some(text) => format!("{},\"p_enrichment\":{text}}}", event.strip_suffix('}').unwrap()),
+            };
+            let mut json = event.as_bytes().to_vec();
+            append(&enricher, &log_type, &source, document.root(), &mut json);
+            assert_eq!(String::from_utf8(json).unwrap(), expected);
+            let found = enricher.enrich(&log_type, &source, document.root());
+            assert_eq!(found.is_some(), enrichment.is_some());
+            if let Some(found) = found {
+                let value = parser.parse(&found).unwrap();
+                with_member(&mut document, &interner, fields::ENRICHMENT, value.root());
+                assert_eq!(document.to_json(), expected);
+            }
         }
     }
 

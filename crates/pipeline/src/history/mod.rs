@@ -247,9 +247,7 @@ impl Making {
             && let Ok(document) = self.parser.parse(&event)
         {
             let source = SourceId::from(text(fields::SOURCE_ID));
-            if let Some(found) = self.enricher.enrich(&chunk.log_type, &source, document.root()) {
-                enrich::append(&mut event, &found);
-            }
+            enrich::append(&self.enricher, &chunk.log_type, &source, document.root(), &mut event);
         }
         chunk.bytes += event.len();
         chunk.times.push((time, text(fields::ROW_ID).to_owned()));
