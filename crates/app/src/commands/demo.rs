@@ -171,6 +171,9 @@ async fn report(product: &Product, summary: &Summary, dir: &std::path::Path, arg
     if let Some(alert) = found.first() {
         text += &format!("  {program} alerts show {}\n", alert.id.as_str().split_at(8).0);
     }
+    if arguments.data.is_empty() {
+        text += &format!("  {program} snowflake posture --history\n");
+    }
     for query in queries {
         text += &format!("  {program} query \"{query}\"\n");
     }

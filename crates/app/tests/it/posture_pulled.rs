@@ -1,6 +1,8 @@
 //! Every bundled control on two accounts that administrators set up, one as it should be and one not: pulled over the SQL API,
 //! judged, alerted, mended and judged again.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,6 +16,7 @@ use uncia_snowflake::state::STATE_VIEWS;
 use uncia_snowflake_double::{Double, DoubleConfig};
 
 use crate::queries::are_as_expected;
+use crate::serve::{Server, eventually};
 use crate::{command, stderr, stdout};
 
 const PREFIX: &str = "Uncia.Posture.Snowflake.";
@@ -246,6 +249,74 @@ async fn accounts_as_they_should_be_and_not() {
         assert!(said[1].contains("31 controls fail, 0 pass, 0 do not apply"), "{said:?}");
         each_control_tells_the_two_apart(&ground);
         violations_begin_and_end(&ground);
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+}
+
+const CONTROL: &str = "ControlID: Test.Admins
+DisplayName: Administrators have a mail address
+Severity: Critical
+Why: Nobody reaches them.
+Tables: [lookups.snowflake_users, lookups.snowflake_grantstousers]
+Query: >
+  SELECT u.p_source_id, u.name FROM lookups.snowflake_users u
+  JOIN lookups.snowflake_grantstousers g ON g.grantee_name = u.name WHERE g.role = 'ACCOUNTADMIN' AND u.email IS NULL
+Columns: [p_source_id, name]
+Fix: Give them one.
+";
+
+/// A server judges what it pulls by controls of the user's own, and tells a destination once, however often it starts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_judges_and_tells() {
+    let home = tempfile::tempdir().unwrap();
+    let key = RsaKey::generate(KeySize::Bits2048).unwrap();
+    std::fs::write(home.path().join("key.pem"), key.to_pem().unwrap().expose()).unwrap();
+    std::fs::create_dir(home.path().join("controls")).unwrap();
+    std::fs::write(home.path().join("controls/admins.yml"), CONTROL).unwrap();
+    let double = account("violating", &VIOLATING, &key).await;
+    let webhook = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = format!(
+        "[posture]\nbundled = false\nfolders = [\"{home}/controls\"]\n\n[batch]\nmax_wait_ms = 50\n\n\
+         [[sources.snowflake]]\nid = \"violating\"\nlabel = \"Acme Prod\"\naccount = \"{}\"\nurl = \"{}\"\n\
+         warehouse = \"UNCIA_AUDIT_WH\"\nviews = [\"LOGIN_HISTORY\"]\nstate_views = [\"USERS\", \"GRANTS_TO_USERS\"]\n\
+         sign_in = {{ method = \"key_pair\", private_key = \"file:{home}/key.pem\" }}\n\n\
+         [[destinations]]\nid = \"hook\"\ntype = \"webhook\"\n\
+         config = {{ url = \"http://{}/alerts\", allow_private = true }}\n",
+        double.identifier(),
+        double.url(),
+        webhook.local_addr().unwrap(),
+        home = home.path().display(),
+    );
+    std::fs::write(home.path().join("uncia.toml"), config).unwrap();
+    let work = move || {
+        let data = home.path().join("data");
+        let server = Server::start(&data, &home.path().join("uncia.toml"));
+        let (mut stream, _) = webhook.accept().unwrap();
+        let mut told = String::new();
+        let mut part = [0; 16_384];
+        while !(told.contains("\"schemaVersion\"") && told.ends_with('}')) {
+            let length = stream.read(&mut part).unwrap();
+            assert!(length > 0, "{told}");
+            told += &String::from_utf8_lossy(&part[..length]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(told.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!((&body["type"], &body["severity"]), (&json!("POLICY"), &json!("CRITICAL")));
+        assert_eq!(body["title"], "Policy Failure: Administrators have a mail address");
+        assert_eq!(body["alertContext"]["evidence"], json!([{"p_source_id": "violating", "name": "ADMIN"}]));
+        assert_eq!(body["logTypes"], json!(["Snowflake.Users"]));
+        let id = body["alertId"].as_str().unwrap();
+        let show = || stdout(&command(&data).args(["--json", "alerts", "show", id]).output().unwrap());
+        eventually("the delivery is noted", || show().contains("\"delivered\""));
+        server.terminate();
+
+        let server = Server::start(&data, &home.path().join("uncia.toml"));
+        let history = || run(home.path(), &["--json", "snowflake", "posture", "--history"]).0;
+        let [span] = history().try_into().unwrap();
+        assert_eq!((&span["status"], &span["violations"]), (&json!("FAIL"), &json!(1)));
+        server.terminate();
+        let alerts = run(home.path(), &["--json", "alerts", "list"]).0;
+        assert_eq!(alerts.len(), 1, "{alerts:?}");
     };
     tokio::task::spawn_blocking(work).await.unwrap();
 }
