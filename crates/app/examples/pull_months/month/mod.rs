@@ -201,6 +201,7 @@ impl Month {
         self.naive = (largest.map_or(last, |largest| largest.max(last)), taken + count);
     }
 
+    #[expect(clippy::print_stderr, reason = "long work says how far it is")]
     fn say_how_far(&self, weeks: i64) {
         let counts = self.double.counts();
         let mib = |bytes: u64| bytes >> 20;
