@@ -221,6 +221,24 @@ impl Store {
         counted.collect::<Result<_, sqlx::Error>>().map_err(self.failed(action))
     }
 
+    /// How many rows of some hours are committed, and how many revisions of them.
+    pub async fn pulled_total(
+        &self,
+        source: &SourceId,
+        view: &str,
+        hours: Range<i64>,
+    ) -> Result<(u64, u64), StoreError> {
+        let action = "count the rows known of a view";
+        let sql = "SELECT count(*), coalesce(sum(revision), 0) FROM pulled_keys \
+             WHERE pull = (SELECT id FROM pulls WHERE source = ? AND view_name = ?) AND hour >= ? AND hour < ?";
+        let rows = self.of_hours(action, sql, (source, view), hours).await?;
+        let total = rows.first().map(|row| {
+            let count = |column: usize| row.try_get(column).map(number::from_sql);
+            Ok((count(0)?, count(1)?))
+        });
+        Ok(total.transpose().map_err(self.failed(action))?.unwrap_or_default())
+    }
+
     /// The answer of a statement that asks for a source, a view, and hours from and to.
     async fn of_hours(
         &self,
@@ -348,6 +366,8 @@ mod tests {
         let counts = store.pulled_counts(&source, "SESSIONS", 0..100).await.unwrap();
         let count = |filled| HourCount { rows: 1, filled };
         assert_eq!(counts, BTreeMap::from([(7, count(0)), (8, count(1))]));
+        assert_eq!(store.pulled_total(&source, "SESSIONS", 0..100).await.unwrap(), (2, 1));
+        assert_eq!(store.pulled_total(&source, "SESSIONS", 9..100).await.unwrap(), (0, 0));
         let position = PullPosition { watermark_micros: 5, swept_micros: 4, begun_micros: 3 };
         store.set_pull_position(&source, "SESSIONS", position).await.unwrap();
         assert_eq!(store.pull_position(&source, "SESSIONS").await.unwrap(), Some(position));
