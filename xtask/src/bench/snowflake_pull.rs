@@ -2,6 +2,7 @@
 //! throttled, beside the usual recipe "cursor beyond the last maximum" at the same pulls.
 //!
 //! `UNCIA_PULL_MONTHS` names other months: seeds, days, statements a week, minutes between pulls, shares of kills and outages.
+//! A busy year is `1 365 200000 1440 0.05 0.005`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,11 @@ struct Months {
     rows_read: u64,
     naive_lost: u64,
     naive_events: u64,
+    pull_seconds: f64,
+    seconds: f64,
+    peak_bytes: u64,
+    double_peak_bytes: u64,
+    kept_bytes: u64,
 }
 
 pub(super) fn bench(_samples: &Path) -> Result<Option<Findings>> {
@@ -52,6 +58,7 @@ pub(crate) fn program() -> Result<PathBuf> {
 
 fn figures(months: &Months) -> Vec<Figure> {
     let per = |count: u64, of: u64| count as f64 / of.max(1) as f64;
+    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let mut naive = Figure::alone("rows lost", "of all events", months.lost as f64);
     naive.peer = Some(PEER.to_owned());
     naive.peer_value = Some(months.naive_lost as f64);
@@ -68,5 +75,10 @@ fn figures(months: &Months) -> Vec<Figure> {
         Figure::alone("pulls", "pulls", months.pulls as f64),
         Figure::alone("pulls killed", "pulls", months.killed as f64),
         Figure::alone("faults of the account", "faults", months.faults as f64),
+        Figure::alone("time of all pulls", "s", months.pull_seconds),
+        Figure::alone("time of everything, seeds two at a time", "s", months.seconds),
+        Figure::alone("memory of a pull at most", "MiB", mebibytes(months.peak_bytes)),
+        Figure::alone("memory of the account and the judge at most", "MiB", mebibytes(months.double_peak_bytes)),
+        Figure::alone("lake and store in the end", "MiB", mebibytes(months.kept_bytes)),
     ]
 }
