@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use uncia_document::Interner;
+use uncia_document::{Interner, Timestamp};
 use uncia_lake::{Lake, LakeError, QueryOutput, RowSink, TableInfo};
 use uncia_model::{BatchId, Clock, PointerMove, RowId, SystemClock, TableRef, TableSchema};
 
@@ -123,7 +123,11 @@ impl Lake for IcebergLake {
     }
 
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {
-        self.query.query(sql).await
+        self.query.query(sql, None).await
+    }
+
+    async fn query_at(&self, sql: &str, now: Timestamp) -> Result<QueryOutput, LakeError> {
+        self.query.query(sql, Some(now)).await
     }
 
     async fn tables(&self) -> Result<Vec<TableInfo>, LakeError> {

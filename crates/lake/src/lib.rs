@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use uncia_document::Document;
+use uncia_document::{Document, Timestamp};
 use uncia_model::{BatchId, PointerMove, RowId, TableRef, TableSchema};
 
 /// Rows of one table. Each row's root is an object; columns are its members by name, absent ones are null, and members
@@ -85,6 +85,9 @@ pub trait Lake: Send + Sync {
 
     /// Runs one read-only statement in the Snowflake dialect over the newest committed snapshots.
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError>;
+
+    /// The same with an instant of the caller's as the statement's `current_timestamp`.
+    async fn query_at(&self, sql: &str, now: Timestamp) -> Result<QueryOutput, LakeError>;
 
     /// All tables, sorted by name.
     async fn tables(&self) -> Result<Vec<TableInfo>, LakeError>;

@@ -56,7 +56,7 @@ impl From<String> for Unresolved {
 pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation, Unresolved> {
     let written = parts.join(".");
     let parts: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
-    let parts = account_usage(&parts).unwrap_or(parts);
+    let parts = account_usage(&parts, tables).unwrap_or(parts);
     let (qualifier, name) = match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [name] | ["public", name] => (None, name.to_owned()),
         [qualifier, name] | [qualifier, "public" | "", name] => (Some(qualifier.to_owned()), name.to_owned()),
@@ -86,15 +86,46 @@ pub(crate) fn resolve(parts: &[String], tables: &[TableRef]) -> Result<Relation,
     })
 }
 
-/// Snowflake's own views, `snowflake.account_usage.login_history`, are the log types that Snowflake's sources bring.
-fn account_usage(parts: &[String]) -> Option<Vec<String>> {
-    match parts {
-        [snowflake, usage, view] if snowflake == "snowflake" && usage.ends_with("account_usage") => {
-            let table = format!("snowflake_{}", view.replace('_', ""));
-            Some(vec![Database::Logs.as_str().to_owned(), table])
-        }
-        _ => None,
+/// Snowflake's own views, `snowflake.account_usage.login_history`, and where their rows are: what happened stands in the tables
+/// of log types, what is so now in those of lookups. Rows of several accounts differ in `p_source_id`.
+const ACCOUNT_USAGE: &[(&str, &[Database])] = &[
+    ("access_history", EVENTS),
+    ("credentials", STATE),
+    ("data_transfer_history", EVENTS),
+    // The log has grants that ended, too; the state has those that were there before the log began.
+    ("grants_to_roles", &[Database::Logs, Database::Lookups]),
+    ("grants_to_users", &[Database::Logs, Database::Lookups]),
+    ("login_history", EVENTS),
+    ("metering_history", EVENTS),
+    ("network_policies", STATE),
+    ("network_rules", STATE),
+    ("password_policies", STATE),
+    ("query_history", EVENTS),
+    ("roles", STATE),
+    ("session_policies", STATE),
+    ("sessions", EVENTS),
+    ("shares", STATE),
+    ("stages", STATE),
+    ("users", STATE),
+    ("warehouse_metering_history", EVENTS),
+];
+const EVENTS: &[Database] = &[Database::Logs];
+const STATE: &[Database] = &[Database::Lookups];
+
+/// The table that a view of Snowflake's means here, the first of those that are there.
+fn account_usage(parts: &[String], tables: &[TableRef]) -> Option<Vec<String>> {
+    let [snowflake, usage, view] = parts else { return None };
+    if snowflake != "snowflake" || !usage.ends_with("account_usage") {
+        return None;
     }
+    let name = format!("snowflake_{}", view.replace('_', ""));
+    let listed = ACCOUNT_USAGE.iter().find(|(listed, _)| listed == view);
+    let databases = listed.map_or(EVENTS, |(_, databases)| databases);
+    let is_there = |database: &&Database| {
+        tables.iter().any(|table| table.database == **database && table.name.eq_ignore_ascii_case(&name))
+    };
+    let database = databases.iter().find(is_there).unwrap_or(&databases[0]);
+    Some(vec![database.as_str().to_owned(), name])
 }
 
 fn unknown_database(qualifier: &str) -> String {
@@ -183,6 +214,10 @@ mod tests {
             TableRef::new(Database::Logs, "aws_cloudtrail"),
             TableRef::new(Database::Logs, "okta_systemlog"),
             TableRef::new(Database::Logs, "snowflake_loginhistory"),
+            TableRef::new(Database::Lookups, "snowflake_users"),
+            TableRef::new(Database::Lookups, "snowflake_grantstousers"),
+            TableRef::new(Database::Lookups, "snowflake_grantstoroles"),
+            TableRef::new(Database::Logs, "snowflake_grantstoroles"),
             TableRef::new(Database::RuleMatches, "aws_cloudtrail"),
             TableRef::new(Database::RuleMatches, "only_matches"),
         ]
@@ -210,6 +245,9 @@ mod tests {
             ("panther_logs..aws_cloudtrail", "logs.aws_cloudtrail"),
             ("only_matches", "rule_matches.only_matches"),
             ("SNOWFLAKE.ACCOUNT_USAGE.LOGIN_HISTORY", "logs.snowflake_loginhistory"),
+            ("snowflake.account_usage.users", "lookups.snowflake_users"),
+            ("snowflake.account_usage.grants_to_users", "lookups.snowflake_grantstousers"),
+            ("snowflake.account_usage.grants_to_roles", "logs.snowflake_grantstoroles"),
             ("all_logs", "view all_logs"),
             ("views.all_rule_matches", "view all_rule_matches"),
             ("panther_views.public.all_rule_errors", "view all_rule_errors"),

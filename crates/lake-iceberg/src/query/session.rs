@@ -22,7 +22,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as EngineStatement;
 use datafusion::sql::sqlparser::ast::{ObjectName, Statement as Ast};
 use futures::{StreamExt, stream};
-use uncia_document::{Document, Interner, Member, Scratch};
+use uncia_document::{Document, Interner, Member, Scratch, Timestamp};
 use uncia_lake::{LakeError, OutputColumn, QueryOutput};
 use uncia_model::{Clock, Database, TableRef};
 
@@ -84,10 +84,11 @@ impl QueryEngine {
         Ok(Self { snapshots, interner, clock, common, functions })
     }
 
-    /// Runs one read-only statement.
-    pub(crate) async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {
+    /// Runs one read-only statement, whose now is the clock's unless another is given.
+    pub(crate) async fn query(&self, sql: &str, now: Option<Timestamp>) -> Result<QueryOutput, LakeError> {
+        let now = now.unwrap_or_else(|| self.clock.now());
         match statement::parse(sql).map_err(LakeError::Sql)? {
-            Statement::Query(statement) => self.select(*statement).await,
+            Statement::Query(statement) => self.select(*statement, now).await,
             Statement::ShowTables { database, like } => self.show_tables(database, like).await,
             Statement::ShowDatabases => {
                 let mut names: Vec<&str> = Database::ALL.iter().map(|database| database.as_str()).collect();
@@ -98,8 +99,8 @@ impl QueryEngine {
         }
     }
 
-    async fn select(&self, mut statement: Ast) -> Result<QueryOutput, LakeError> {
-        let prepared = self.prepare(&mut statement).await?;
+    async fn select(&self, mut statement: Ast, now: Timestamp) -> Result<QueryOutput, LakeError> {
+        let prepared = self.prepare(&mut statement, now).await?;
         let Prepared { state, spelled, spelling } = prepared;
         let (plan, schema) =
             physical(&state, statement).await.map_err(|error| fault::from_datafusion(error, &spelling))?;
@@ -117,7 +118,7 @@ impl QueryEngine {
     }
 
     /// Loads what the statement mentions and rewrites it for a session that holds just that.
-    async fn prepare(&self, statement: &mut Ast) -> Result<Prepared, LakeError> {
+    async fn prepare(&self, statement: &mut Ast, now: Timestamp) -> Result<Prepared, LakeError> {
         let committed = self.committed().await?;
         let names: Vec<TableRef> = committed.keys().cloned().collect();
         let mut tables: HashMap<Vec<String>, (String, String)> = HashMap::new();
@@ -165,7 +166,7 @@ impl QueryEngine {
             let registered = self.register(&catalog, &schema, name, provider);
             registered.map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
         }
-        let state = self.state(catalog).map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
+        let state = self.state(catalog, now).map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
         let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: &self.functions };
         let spelled = rewrite::rewrite(statement, &scope).map_err(LakeError::Sql)?;
         Ok(Prepared { state, spelled, spelling })
@@ -200,12 +201,12 @@ impl QueryEngine {
     }
 
     /// A session for one statement: the common one with its own tables and its own now.
-    fn state(&self, catalog: MemoryCatalogProvider) -> Result<SessionState, DataFusionError> {
+    fn state(&self, catalog: MemoryCatalogProvider, now: Timestamp) -> Result<SessionState, DataFusionError> {
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         let mut state = self.common.clone();
         state.register_catalog_list(Arc::new(catalogs));
-        state.register_udf(Arc::new(functions::now(self.clock.now().micros)))?;
+        state.register_udf(Arc::new(functions::now(now.micros)))?;
         Ok(state)
     }
 

@@ -18,7 +18,8 @@ const LOG_TYPE: &str = "Uncia.ScheduledQuery";
 /// Rows of one run that are judged.
 const MAX_ROWS: usize = 100_000;
 
-/// Runs the statement and judges each row.
+/// Runs the statement as of the run's instant and judges each row: a run that is made up for later looks back from the time it
+/// is for.
 pub(super) async fn evaluate(
     walk: &Walk,
     engine: Option<&Engine>,
@@ -27,7 +28,7 @@ pub(super) async fn evaluate(
     at: Timestamp,
 ) -> Result<(JudgedEvents, FoundTable), LakeError> {
     let mut rows: Vec<Bytes> = Vec::new();
-    let mut answer = walk.lake().query(sql).await?.rows;
+    let mut answer = walk.lake().query_at(sql, at).await?.rows;
     while let Some(row) = answer.next().await {
         let mut json = Vec::new();
         row?.write_json(&mut json);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use uncia_document::{Document, Ref};
+use uncia_document::{Document, Ref, Timestamp};
 use uncia_lake::{Lake, LakeError, QueryOutput, RowSink, TableInfo};
 use uncia_model::{BatchId, PointerMove, TableRef, TableSchema, fields};
 use uncia_store::Store;
@@ -85,6 +85,10 @@ impl Lake for FakeLake {
 
     async fn query(&self, sql: &str) -> Result<QueryOutput, LakeError> {
         Err(LakeError::Sql(format!("this lake answers no questions: {sql}")))
+    }
+
+    async fn query_at(&self, sql: &str, _: Timestamp) -> Result<QueryOutput, LakeError> {
+        self.query(sql).await
     }
 
     async fn tables(&self) -> Result<Vec<TableInfo>, LakeError> {

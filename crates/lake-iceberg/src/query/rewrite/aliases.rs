@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    ExcludeSelectItem, Expr, Ident, ObjectName, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
+    TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 
 use super::{columns, flatten, folded};
@@ -104,6 +105,66 @@ pub(super) fn inline(select: &mut Select, sources: &Names) {
     }
     for place in [&mut select.selection, &mut select.having, &mut select.qualify].into_iter().flatten() {
         replace(place, &known);
+    }
+}
+
+/// Makes room for aliases that a `*` beside them has as columns, too; gives what the others are called meanwhile.
+///
+/// The standard columns (`p_event_time`) give way: views elsewhere do not have them, so `select start_time as p_event_time, *` means
+/// one. A column of the log stays, and the alias gets a name that no log has until its rows are shown.
+pub(super) fn beside_star(select: &mut Select, sources: &Names) -> Vec<(String, String)> {
+    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    let mut hidden = Vec::new();
+    if !select.projection.iter().any(is_wildcard) {
+        return hidden;
+    }
+    let mut given_way = Vec::new();
+    for item in &mut select.projection {
+        let SelectItem::ExprWithAlias { alias, .. } = item else { continue };
+        if !sources.contains(&alias.value) {
+            continue;
+        }
+        if alias.value.starts_with("p_") {
+            given_way.push(ObjectName::from(vec![Ident::with_quote('"', &alias.value)]));
+        } else {
+            let spelled = alias.value.clone();
+            *alias = Ident::with_quote('"', beside(&spelled));
+            hidden.push((alias.value.clone(), spelled));
+        }
+    }
+    for item in &mut select.projection {
+        if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
+            && !given_way.is_empty()
+        {
+            let before = match options.opt_exclude.take() {
+                None => Vec::new(),
+                Some(ExcludeSelectItem::Single(name)) => vec![name],
+                Some(ExcludeSelectItem::Multiple(names)) => names,
+            };
+            let new = given_way.iter().filter(|name| !before.iter().any(|known| folded(known) == folded(name)));
+            options.opt_exclude = Some(ExcludeSelectItem::Multiple(before.iter().chain(new).cloned().collect()));
+        }
+    }
+    hidden
+}
+
+fn beside(alias: &str) -> String {
+    format!("{alias} ")
+}
+
+/// `ORDER BY` means the select's own alias before a column.
+pub(super) fn order_by(query: &mut Query) {
+    let Query { body, order_by: Some(order), .. } = query else { return };
+    let SetExpr::Select(select) = &**body else { return };
+    let OrderByKind::Expressions(expressions) = &mut order.kind else { return };
+    for OrderByExpr { expr, .. } in expressions {
+        let Expr::Identifier(name) = expr else { continue };
+        let hidden = beside(&name.value);
+        let is_hidden =
+            |item: &SelectItem| matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value == hidden);
+        if select.projection.iter().any(is_hidden) {
+            *name = Ident { value: hidden, quote_style: Some('"'), span: name.span };
+        }
     }
 }
 

@@ -7,16 +7,17 @@ use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, Value,
+    FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, WindowSpec, WindowType,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::{build, casts, columns, folded};
+use super::units::{canonical, unit, word};
+use super::{build, casts, columns, folded, units};
 use crate::query::fault::{did_you_mean, place};
 use crate::query::names::nearest;
 
 /// Snowflake's name, and what the same thing is called here.
-const RENAMED: [(&str, &str); 43] = [
+const RENAMED: [(&str, &str); 44] = [
     ("any_value", "first_value"),
     ("approx_count_distinct", "approx_distinct"),
     ("array_cat", "array_concat"),
@@ -35,6 +36,7 @@ const RENAMED: [(&str, &str); 43] = [
     ("ifnull", "nvl"),
     ("is_null_value", "json_is_null"),
     ("len", "character_length"),
+    ("localtime", "current_time"),
     ("localtimestamp", "current_timestamp"),
     ("now", "current_timestamp"),
     ("p_current_timestamp", "current_timestamp"),
@@ -63,7 +65,7 @@ const RENAMED: [(&str, &str); 43] = [
 ];
 
 /// Functions that vanish into plain SQL below; listed for "did you mean".
-const REWRITTEN: [&str; 34] = [
+const REWRITTEN: [&str; 35] = [
     "array_agg",
     "array_unique_agg",
     "array_slice",
@@ -94,6 +96,7 @@ const REWRITTEN: [&str; 34] = [
     "month",
     "nullifzero",
     "regexp_like",
+    "seq4",
     "time_slice",
     "to_date",
     "year",
@@ -224,6 +227,12 @@ fn plain_sql(name: &str, arguments: Vec<Expr>, function: &mut Function) -> Resul
         "dateadd" | "datediff" | "date_trunc" | "date_part" | "last_day" | "time_slice" | "trunc" => {
             return time_call(name, &mut next, count, function);
         }
+        "current_time" => build::cast(
+            build::call("current_timestamp", Vec::new()),
+            DataType::Time(None, datafusion::sql::sqlparser::ast::TimezoneInfo::None),
+        ),
+        // Each counts the rows of its select.
+        "seq1" | "seq2" | "seq4" | "seq8" => row_count(),
         "current_date" => build::cast(build::call("current_timestamp", Vec::new()), DataType::Date),
         "to_date" | "date" if count == 1 => casts::date(next(), false),
         "to_date" | "date" if count == 2 => {
@@ -287,6 +296,19 @@ fn plain_sql(name: &str, arguments: Vec<Expr>, function: &mut Function) -> Resul
         }
         _ => return Ok(None),
     }))
+}
+
+/// How many rows came before this one.
+fn row_count() -> Expr {
+    let mut number = build::function("row_number", Vec::new());
+    number.over = Some(WindowType::WindowSpec(WindowSpec {
+        window_name: None,
+        partition_by: Vec::new(),
+        order_by: Vec::new(),
+        window_frame: None,
+    }));
+    let number = build::cast(Expr::Function(number), DataType::BigInt(None));
+    nested(build::binary(number, BinaryOperator::Minus, build::number(1)))
 }
 
 fn nested(expr: Expr) -> Expr {
@@ -356,7 +378,7 @@ fn time_call(
             let (first, second) = (next(), next());
             let (unit, value) = match unit(&first) {
                 Ok(unit) => (unit, second),
-                Err(message) => (self::unit(&second).map_err(|_| message)?, first),
+                Err(message) => (units::unit(&second).map_err(|_| message)?, first),
             };
             build::call("date_trunc", vec![build::string(unit), instant(value)])
         }
@@ -397,38 +419,4 @@ fn part(name: &str, value: Expr) -> Expr {
     };
     let value = build::call("to_timestamp", vec![value]);
     build::cast(build::call("date_part", vec![build::string(part), value]), DataType::BigInt(None))
-}
-
-fn word(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Identifier(ident) => Some(ident.value.to_lowercase()),
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => Some(text.to_lowercase()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// A unit, bare or quoted, in its canonical spelling.
-fn unit(expr: &Expr) -> Result<&'static str, String> {
-    let word = word(expr).ok_or_else(|| format!("expected a unit of time, got {expr}"))?;
-    canonical(&word).ok_or_else(|| format!("{word} is no unit of time"))
-}
-
-fn canonical(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "year" | "years" | "y" | "yy" | "yyy" | "yyyy" | "yr" | "yrs" => "year",
-        "quarter" | "quarters" | "q" | "qtr" | "qtrs" => "quarter",
-        "month" | "months" | "mm" | "mon" | "mons" => "month",
-        "week" | "weeks" | "w" | "wk" | "weekofyear" | "woy" | "wy" => "week",
-        "day" | "days" | "d" | "dd" | "dayofmonth" => "day",
-        "hour" | "hours" | "h" | "hh" | "hr" | "hrs" => "hour",
-        "minute" | "minutes" | "m" | "mi" | "min" | "mins" => "minute",
-        "second" | "seconds" | "s" | "sec" | "secs" => "second",
-        "millisecond" | "milliseconds" | "ms" | "msec" => "millisecond",
-        "microsecond" | "microseconds" | "us" | "usec" => "microsecond",
-        "nanosecond" | "nanoseconds" | "ns" | "nsec" => "nanosecond",
-        _ => return None,
-    })
 }

@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, Statement as Ast, TableAlias, TableFactor, TopQuantity, Visit, VisitMut, Visitor, VisitorMut,
-    WildcardAdditionalOptions,
+    Expr, GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement as Ast, TableAlias, TableFactor, TopQuantity, Visit, VisitMut,
+    Visitor, VisitorMut, WildcardAdditionalOptions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -24,6 +24,8 @@ mod calls;
 mod casts;
 mod columns;
 mod flatten;
+mod generator;
+mod units;
 
 /// A table that a statement names, as written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +57,7 @@ pub(crate) fn mentions(statement: &Ast) -> Vec<Mention> {
 
 /// Rewrites in place; gives how the outermost select spells its columns (folded name to spelling).
 pub(crate) fn rewrite(statement: &mut Ast, scope: &Scope<'_>) -> Result<HashMap<String, String>, String> {
+    units::quote(statement);
     let mut collected = Collected::default();
     let _ = Visit::visit(&*statement, &mut collected);
     let mut rewriter =
@@ -210,6 +213,11 @@ impl Rewriter<'_> {
             }
         }
         aliases::inline(select, &sources);
+        for (hidden, name) in aliases::beside_star(select, &sources) {
+            let shown = if self.depth == 1 { self.spelled.remove(&name) } else { None };
+            self.spelled.insert(hidden, shown.unwrap_or(name));
+        }
+        ungroup(&mut select.group_by);
         Ok(())
     }
 
@@ -232,6 +240,7 @@ impl Rewriter<'_> {
     }
 
     fn table_factor(&mut self, factor: &mut TableFactor) -> Result<(), String> {
+        generator::replace(factor)?;
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 if let Some((schema, table)) = self.scope.tables.get(&folded(name)) {
@@ -254,6 +263,16 @@ impl Rewriter<'_> {
         }
         Ok(())
     }
+}
+
+/// `GROUP BY (a, b)` is `GROUP BY a, b`.
+fn ungroup(group_by: &mut GroupByExpr) {
+    let GroupByExpr::Expressions(expressions, _) = group_by else { return };
+    let listed = std::mem::take(expressions).into_iter().flat_map(|expr| match expr {
+        Expr::Tuple(parts) => parts,
+        other => vec![other],
+    });
+    *expressions = listed.collect();
 }
 
 fn fold_alias(alias: &mut TableAlias) {
@@ -302,8 +321,9 @@ impl VisitorMut for Rewriter<'_> {
         flow(self.query(query))
     }
 
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<String> {
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
         self.depth -= 1;
+        aliases::order_by(query);
         ControlFlow::Continue(())
     }
 

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use super::fixture::lake;
 
 /// Queries with the rows they must give, as JSON without the column names.
-async fn check(cases: &[(&str, &str)]) {
+pub(super) async fn check(cases: &[(&str, &str)]) {
     let lake = lake();
     let mut wrong = String::new();
     for (sql, expected) in cases {
@@ -63,7 +63,10 @@ async fn columns_keep_their_names_and_rows_their_order() {
     insta::assert_snapshot!(lake.show("select a.p_row_id, b.p_row_id from aws_cloudtrail a join aws_cloudtrail b on a.p_row_id = b.p_row_id order by 1 limit 1").await, @r#"{"p_row_id":"r1","p_row_id_2":"r1"}"#);
     let output = lake
         .0
-        .query("select userIdentity.userName, bytes, p_event_time, resources, requestParameters from aws_cloudtrail")
+        .query(
+            "select userIdentity.userName, bytes, p_event_time, resources, requestParameters from aws_cloudtrail",
+            None,
+        )
         .await
         .expect("a good query");
     insta::assert_debug_snapshot!(output.columns.iter().map(|c| format!("{} {}", c.name, c.kind)).collect::<Vec<_>>(), @r#"

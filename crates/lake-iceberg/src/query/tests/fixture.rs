@@ -119,7 +119,7 @@ impl Engine {
     }
 
     pub(super) async fn rows(&self, sql: &str) -> Result<Vec<String>, LakeError> {
-        let output = self.0.query(sql).await?;
+        let output = self.0.query(sql, None).await?;
         let documents: Vec<_> = output.rows.try_collect().await?;
         Ok(documents.iter().map(uncia_document::Document::to_json).collect())
     }

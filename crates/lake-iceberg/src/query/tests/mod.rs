@@ -5,3 +5,4 @@ mod faults;
 mod fixture;
 mod published;
 mod pushdown;
+mod resolution;
