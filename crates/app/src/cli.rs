@@ -495,10 +495,11 @@ pub(crate) enum Detections {
         #[arg(long, value_name = "DIR")]
         detections: Vec<PathBuf>,
     },
-    /// Run a correlation rule, or a scheduled query with its rules, now.
+    /// Run correlation rules, or scheduled queries with their rules, now.
     Run {
-        /// The correlation rule, the query, or a scheduled rule.
-        id: String,
+        /// Correlation rules, queries, or scheduled rules, in the order they shall run.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
         /// The instant to run for, as in RFC 3339 [default: now].
         #[arg(long, value_name = "TIME")]
         at: Option<String>,

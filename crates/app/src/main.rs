@@ -105,9 +105,9 @@ async fn run(cli: Cli) -> Result<Exit> {
             let root = data_dir(global).ok();
             commands::scheduled::list(&config?, root.as_deref(), detections, format).await
         }
-        Command::Detections(Detections::Run { id, at, detections }) => {
-            let at = (id.as_str(), at.as_deref());
-            commands::scheduled::run(&config?, &data_dir(global)?, at, detections, format).await
+        Command::Detections(Detections::Run { ids, at, detections }) => {
+            let which = (ids.as_slice(), at.as_deref());
+            commands::scheduled::run(&config?, &data_dir(global)?, which, detections, format).await
         }
         Command::Detections(Detections::Setup { wheels, packages }) => {
             commands::environment::setup(&config?, &data_dir(global)?, wheels.as_deref(), packages).await

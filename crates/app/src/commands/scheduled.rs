@@ -77,11 +77,11 @@ fn supporting(content: &Content) -> Vec<Item<'_>> {
     models.chain(globals).chain(others).collect()
 }
 
-/// Runs one, for now or for the instant given. What it has found before for that minute is not done again.
+/// Runs some, for now or for the instant given. What was found before for that minute is not done again.
 pub(crate) async fn run(
     config: &Config,
     root: &Path,
-    (id, at): (&str, Option<&str>),
+    (ids, at): (&[String], Option<&str>),
     more: &[PathBuf],
     format: Format,
 ) -> Result<Exit> {
@@ -95,26 +95,36 @@ pub(crate) async fn run(
     let notice = |text: String| eprintln!("uncia: {text}");
     let walk = Arc::new(product.walk(config, &content, clock, &notice).await?);
     let scheduler = Scheduler::new(walk, &content);
-    let Some(ran) = scheduler.run_one(id, at).await? else {
-        let names: Vec<String> = scheduler.jobs().into_iter().map(|(name, _)| name).collect();
-        let there =
-            if names.is_empty() { "nothing does".to_owned() } else { format!("these do: {}", names.join(", ")) };
-        return Err(ExitError::usage(format!("no enabled `{id}` runs by the clock; {there}")));
-    };
-    if ran.before {
-        eprintln!("{} had run for {} before; nothing was changed", ran.name, ran.at);
-    }
     let mut rows = Rows::new(&["name", "at", "rows", "matches", "alerts", "problem"]);
-    rows.rows.push(vec![
-        ran.name.clone().into(),
-        ran.at.to_string().into(),
-        ran.summary.records.into(),
-        ran.summary.matches.into(),
-        ran.summary.alert_count().into(),
-        ran.problem.clone().into(),
-    ]);
+    let mut exit = Exit::Ok;
+    for id in ids {
+        let Some(ran) = scheduler.run_one(id, at).await? else {
+            let names: Vec<String> = scheduler.jobs().into_iter().map(|(name, _)| name).collect();
+            let there =
+                if names.is_empty() { "nothing does".to_owned() } else { format!("these do: {}", names.join(", ")) };
+            // What has run, has run.
+            if !rows.rows.is_empty() {
+                rows.print(format)?;
+            }
+            return Err(ExitError::usage(format!("no enabled `{id}` runs by the clock; {there}")));
+        };
+        if ran.before {
+            eprintln!("{} had run for {} before; nothing was changed", ran.name, ran.at);
+        }
+        rows.rows.push(vec![
+            ran.name.clone().into(),
+            ran.at.to_string().into(),
+            ran.summary.records.into(),
+            ran.summary.matches.into(),
+            ran.summary.alert_count().into(),
+            ran.problem.clone().into(),
+        ]);
+        if ran.problem.is_some() {
+            exit = Exit::Failed;
+        }
+    }
     rows.print(format)?;
-    Ok(if ran.problem.is_some() { Exit::Failed } else { Exit::Ok })
+    Ok(exit)
 }
 
 fn instant(text: &str) -> Result<Timestamp> {

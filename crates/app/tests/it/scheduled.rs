@@ -34,7 +34,11 @@ fn content(folder: &Path) {
             "quiet.yml",
             format!("AnalysisType: scheduled_query\nQueryName: Quiet\nEnabled: true\n{SCHEDULE}\nQuery: SELECT id_orig_h FROM logs.zeek_ssh\n"),
         ),
-        ("often.yml", "AnalysisType: scheduled_rule\nRuleID: Test.Often\nEnabled: true\nSeverity: Medium\nFilename: often.py\nScheduledQueries: [Lookups, Broken, Quiet]\n".to_owned()),
+        (
+            "recent.yml",
+            format!("AnalysisType: scheduled_query\nQueryName: Recent\nEnabled: true\n{SCHEDULE}\nQuery: SELECT query AS name, count(*) AS n, current_date AS day FROM logs.zeek_dns WHERE p_occurs_since('1 hour') GROUP BY 1\n"),
+        ),
+        ("often.yml", "AnalysisType: scheduled_rule\nRuleID: Test.Often\nEnabled: true\nSeverity: Medium\nFilename: often.py\nScheduledQueries: [Lookups, Broken, Quiet, Recent]\n".to_owned()),
         ("often.py", "def rule(event):\n    return event['n'] >= 1 and event['NAME'].endswith('7.example')\n\n\ndef title(event):\n    return event['name']\n".to_owned()),
     ];
     for (name, text) in files {
@@ -85,9 +89,15 @@ fn once_for_each_instant() {
     assert_eq!(code, Some(1));
     assert!(row["problem"].as_str().unwrap().contains("nowhere"), "{row}");
     assert_eq!(cell(&data, "SELECT p_rule_id FROM rule_errors.uncia_scheduledquery"), json!("Test.Often"));
+    // A query's now is the instant that its run is for, however late it runs.
+    let (row, said, _) = run("Recent", "2018-03-24T18:00:00Z");
+    assert_eq!((&row["rows"], &row["matches"]), (&json!(30), &json!(3)), "{said}");
+    assert_eq!(run("Recent", "2018-03-24T19:00:00Z").0["rows"], json!(0));
+    let days = "SELECT DISTINCT row:day::string FROM rule_matches.uncia_scheduledquery WHERE query_name = 'Recent'";
+    assert_eq!(cell(&data, days), json!("2018-03-24"));
     let (_, said, code) = run("Nothing", "2018-03-24T18:00:00Z");
     assert_eq!(code, Some(2));
-    assert!(said.contains("these do: Broken, Lookups, Quiet, Test.Both"), "{said}");
+    assert!(said.contains("these do: Broken, Lookups, Quiet, Recent, Test.Both"), "{said}");
     let kinds = stdout(&uncia(&data, &["alerts", "list", "--json"]));
     for kind in ["CORRELATION_RULE", "SCHEDULED_RULE", "SCHEDULED_RULE_ERROR"] {
         assert!(kinds.contains(&format!("\"{kind}\"")), "{kinds}");

@@ -3,7 +3,7 @@
 //! A query walks through these files in order:
 //! [`statement`] (tokens, `p_occurs_*` macros, parser, read-only guard) → [`names`] (which tables are meant) →
 //! [`snapshots`] (their newest committed files) → [`rewrite`] (Snowflake's AST to DataFusion's) → [`session`] (plan and
-//! run, with [`path`] for nested access, [`functions`] for what DataFusion lacks and [`provider`] for the scans) →
+//! run, with [`path`] for nested access, [`functions`] and [`pattern`] for what DataFusion lacks and [`provider`] for the scans) →
 //! [`output`] (columns to documents). Every failure that the author of a query can mend leaves through [`fault`].
 
 mod fault;
@@ -11,6 +11,7 @@ mod functions;
 mod names;
 mod output;
 mod path;
+mod pattern;
 mod provider;
 mod rewrite;
 mod schema;

@@ -4,19 +4,21 @@
 //! once; each query then gets a session of its own with just the tables it mentions, as they are committed at that
 //! moment. So a query sees one state from its first row to its last, and never waits for another.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
-    SchemaProvider,
+    SchemaProvider, TableProvider,
 };
 use datafusion::common::DataFusionError;
 use datafusion::config::Dialect;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{WindowUDF, WindowUDFImpl as _};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as EngineStatement;
@@ -119,6 +121,7 @@ impl QueryEngine {
 
     /// Loads what the statement mentions and rewrites it for a session that holds just that.
     async fn prepare(&self, statement: &mut Ast, now: Timestamp) -> Result<Prepared, LakeError> {
+        let patterns = rewrite::prepare(statement).map_err(LakeError::Sql)?;
         let committed = self.committed().await?;
         let names: Vec<TableRef> = committed.keys().cloned().collect();
         let mut tables: HashMap<Vec<String>, (String, String)> = HashMap::new();
@@ -145,13 +148,14 @@ impl QueryEngine {
                 spelling.insert(column.name.to_lowercase(), column.name.clone());
             }
         };
+        let mut columns_of: HashMap<(String, String), HashSet<String>> = HashMap::new();
         let catalog = MemoryCatalogProvider::new();
         for ((schema, name), relation) in relations {
             let provider = match relation {
                 Relation::Table(table) => {
                     let snapshot = self.load(&committed, &table).await?;
                     note(&snapshot);
-                    Arc::new(LakeTable::new(snapshot)) as _
+                    Arc::new(LakeTable::new(snapshot)) as Arc<dyn TableProvider>
                 }
                 Relation::View(view) => {
                     let mut snapshots = Vec::new();
@@ -163,11 +167,25 @@ impl QueryEngine {
                     views::union_of(snapshots).map_err(|error| fault::from_datafusion(error, &Spelling::new()))?
                 }
             };
+            let its = provider.schema().fields().iter().map(|field| field.name().to_lowercase()).collect();
+            columns_of.insert((schema.clone(), name.clone()), its);
             let registered = self.register(&catalog, &schema, name, provider);
             registered.map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
         }
-        let state = self.state(catalog, now).map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
-        let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: &self.functions };
+        let mut state = self.state(catalog, now).map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
+        let mut functions = Cow::Borrowed(&self.functions);
+        for pattern in patterns {
+            functions.to_mut().insert(pattern.name().to_owned());
+            let registered = state.register_udwf(Arc::new(WindowUDF::new_from_impl(pattern)));
+            registered.map_err(|error| fault::from_datafusion(error, &Spelling::new()))?;
+        }
+        let scope = Scope {
+            tables: &tables,
+            columns: &columns,
+            columns_of: &columns_of,
+            originals: &originals,
+            functions: &functions,
+        };
         let spelled = rewrite::rewrite(statement, &scope).map_err(LakeError::Sql)?;
         Ok(Prepared { state, spelled, spelling })
     }
@@ -177,7 +195,7 @@ impl QueryEngine {
         catalog: &MemoryCatalogProvider,
         schema: &str,
         name: String,
-        provider: Arc<dyn datafusion::catalog::TableProvider>,
+        provider: Arc<dyn TableProvider>,
     ) -> Result<(), DataFusionError> {
         let holder: Arc<dyn SchemaProvider> = match catalog.schema(schema) {
             Some(holder) => holder,

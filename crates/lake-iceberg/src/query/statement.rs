@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     ObjectName, Query, Select, SetExpr, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
-    Statement as Ast, TableFactor, Visit, Visitor,
+    Statement as Ast, TableFactor, Visit, VisitMut, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::SnowflakeDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use super::fault::one_line;
 
 mod macros;
+mod patterns;
 
 /// Nesting of a statement; real ones stay far below, and the rewrite recurses.
 const MAX_NESTING: usize = 96;
@@ -37,15 +38,24 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, String> {
     let dialect = SnowflakeDialect {};
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
     let tokens = macros::expand(tokens.map_err(|error| syntax_message(&error.to_string()))?)?;
+    let patterns::Folded { tokens, subqueries } = patterns::fold(tokens);
     let first_word = first_word(&tokens);
     let parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
     let mut statements = parser_statements(parser).map_err(|error| {
         // A statement of another kind, half understood, is better answered with what is allowed.
         if refused_word(&first_word) { refusal(&first_word) } else { syntax_error(&error) }
     })?;
-    let statement = statements.pop().ok_or("the statement is empty")?;
+    let mut statement = statements.pop().ok_or("the statement is empty")?;
     if !statements.is_empty() {
         return Err("one statement at a time: found more after the first ;".to_owned());
+    }
+    if !subqueries.is_empty() {
+        let parse_one = |tokens| {
+            let parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
+            parser_query(parser).map_err(|error| syntax_error(&error))
+        };
+        let subqueries = subqueries.into_iter().map(parse_one).collect::<Result<_, String>>()?;
+        let _ = VisitMut::visit(&mut statement, &mut patterns::Unfolding { subqueries });
     }
     match statement {
         Ast::Query(_) => {}
@@ -60,7 +70,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, String> {
         _ => return Err(refusal(&first_word)),
     }
     let mut guard = Guard { first_word };
-    match statement.visit(&mut guard) {
+    match Visit::visit(&statement, &mut guard) {
         ControlFlow::Break(message) => Err(message),
         ControlFlow::Continue(()) => Ok(Statement::Query(Box::new(statement))),
     }
@@ -68,6 +78,11 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, String> {
 
 fn parser_statements(mut parser: Parser<'_>) -> Result<Vec<Ast>, ParserError> {
     parser.parse_statements()
+}
+
+/// A query in parentheses.
+fn parser_query(mut parser: Parser<'_>) -> Result<Query, ParserError> {
+    parser.parse_query().map(|query| *query)
 }
 
 fn show(options: ShowStatementOptions) -> Statement {

@@ -13,7 +13,7 @@ use uncia_lake::LakeError;
 use uncia_model::sql::literal;
 use uncia_model::{Database, DetectionId, LogType, Match, RowId, SourceId, fields};
 
-use super::SOURCE;
+use super::{SOURCE, query};
 use crate::detect::JudgedEvents;
 use crate::land::{EventColumns, FoundTable};
 use crate::walk::Walk;
@@ -211,8 +211,8 @@ fn signal_of(row: &Document, wanted: &HashMap<&DetectionId, BTreeSet<&str>>, par
     })
 }
 
-/// The values under a dotted name: in columns, in the JSON text of a column (`p_alert_context.…`), or among the fields
-/// that have no column.
+/// The values under a dotted name: in columns, in the JSON text of a column (`p_alert_context.…`), among the fields
+/// that have no column, or in the row of a scheduled query.
 fn values(root: Ref<'_>, field: &str, parser: &mut Parser) -> Vec<String> {
     let mut found = under(root, field, parser);
     if found.is_empty()
@@ -223,6 +223,9 @@ fn values(root: Ref<'_>, field: &str, parser: &mut Parser) -> Vec<String> {
             Some(Err(_)) => Vec::new(),
             None => under(extra, field, parser),
         };
+    }
+    if found.is_empty() && member(root, fields::LOG_TYPE).and_then(Ref::as_str) == Some(query::LOG_TYPE) {
+        found = under(root, &format!("{}.{field}", query::ROW), parser);
     }
     found
 }

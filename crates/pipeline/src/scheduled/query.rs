@@ -14,7 +14,9 @@ use crate::land::{EventColumns, FoundTable};
 use crate::walk::Walk;
 
 /// The log type of a query's rows in the tables of matches.
-const LOG_TYPE: &str = "Uncia.ScheduledQuery";
+pub(super) const LOG_TYPE: &str = "Uncia.ScheduledQuery";
+/// Where an event of that log type holds the query's row.
+pub(super) const ROW: &str = "row";
 /// Rows of one run that are judged.
 const MAX_ROWS: usize = 100_000;
 
@@ -88,7 +90,7 @@ fn event(walk: &Walk, name: &str, ordinal: u64, row: &[u8], at: Timestamp, parse
     let mut body = Map::new();
     body.insert("query_name".to_owned(), name.into());
     body.insert("scheduled_time".to_owned(), at.to_string().into());
-    body.insert("row".to_owned(), row.clone());
+    body.insert(ROW.to_owned(), row.clone());
     if let Value::Object(members) = row {
         for column in fields::ANY {
             if let Some(values) = members.get(*column) {

@@ -8,19 +8,18 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ExcludeSelectItem, Expr, Ident, ObjectName, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    ExcludeSelectItem, Expr, Ident, ObjectName, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 
-use super::{columns, flatten, folded};
+use super::{Scope, columns, flatten, folded};
 
 /// Folded names of columns; more than there are does no harm, fewer would.
 pub(super) type Names = HashSet<String>;
 
 /// What is known of the sources of a select.
 pub(super) struct Sources<'a> {
-    /// Columns of every table of the lake that the statement mentions.
-    pub(super) tables: &'a Names,
+    pub(super) scope: &'a Scope<'a>,
     /// Columns of each common table expression.
     pub(super) ctes: &'a HashMap<String, Names>,
 }
@@ -30,11 +29,11 @@ impl Sources<'_> {
     pub(super) fn query(&self, query: &Query) -> Names {
         let mut ctes = self.ctes.clone();
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-            let mut names = Sources { tables: self.tables, ctes: &ctes }.query(&cte.query);
+            let mut names = Sources { scope: self.scope, ctes: &ctes }.query(&cte.query);
             names.extend(cte.alias.columns.iter().map(|column| column.name.value.to_lowercase()));
             ctes.insert(cte.alias.name.value.to_lowercase(), names);
         }
-        Sources { tables: self.tables, ctes: &ctes }.body(&query.body)
+        Sources { scope: self.scope, ctes: &ctes }.body(&query.body)
     }
 
     fn body(&self, body: &SetExpr) -> Names {
@@ -63,20 +62,34 @@ impl Sources<'_> {
     }
 
     pub(super) fn from(&self, from: &[TableWithJoins]) -> Names {
-        let factors = from
-            .iter()
-            .flat_map(|item| std::iter::once(&item.relation).chain(item.joins.iter().map(|join| &join.relation)));
-        factors.flat_map(|factor| self.factor(factor)).collect()
+        factors(from).flat_map(|factor| self.factor(factor)).collect()
+    }
+
+    /// The columns that a wildcard stands for; none if the item is no wildcard.
+    pub(super) fn star(&self, item: &SelectItem, from: &[TableWithJoins]) -> Option<Names> {
+        let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item else {
+            return matches!(item, SelectItem::Wildcard(_)).then(|| self.from(from));
+        };
+        let wanted = folded(name).pop()?;
+        let found = factors(from).find(|factor| name_of(factor).as_ref() == Some(&wanted));
+        Some(found.map_or_else(Names::new, |factor| self.factor(factor)))
+    }
+
+    fn table(&self, parts: &[String]) -> Names {
+        match parts {
+            [only] if self.ctes.contains_key(only) => self.ctes[only].clone(),
+            _ => {
+                let meant = self.scope.tables.get(parts).and_then(|table| self.scope.columns_of.get(table));
+                meant.unwrap_or(self.scope.columns).clone()
+            }
+        }
     }
 
     fn factor(&self, factor: &TableFactor) -> Names {
         match factor {
             other if flatten::is_flatten(other) => columns::FLATTENED.iter().map(|&name| name.to_owned()).collect(),
             TableFactor::Table { name, alias, .. } => {
-                let mut names = match folded(name).as_slice() {
-                    [only] if self.ctes.contains_key(only) => self.ctes[only].clone(),
-                    _ => self.tables.clone(),
-                };
+                let mut names = self.table(&folded(name));
                 names.extend(alias.iter().flat_map(|alias| &alias.columns).map(|c| c.name.value.to_lowercase()));
                 names
             }
@@ -86,8 +99,23 @@ impl Sources<'_> {
                 names
             }
             TableFactor::NestedJoin { table_with_joins, .. } => self.from(std::slice::from_ref(table_with_joins)),
-            _ => self.tables.clone(),
+            _ => self.scope.columns.clone(),
         }
+    }
+}
+
+fn factors(from: &[TableWithJoins]) -> impl Iterator<Item = &TableFactor> {
+    from.iter().flat_map(|item| std::iter::once(&item.relation).chain(item.joins.iter().map(|join| &join.relation)))
+}
+
+/// How a qualifier names it.
+fn name_of(factor: &TableFactor) -> Option<String> {
+    match factor {
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(alias.name.value.to_lowercase())
+        }
+        TableFactor::Table { name, .. } => folded(name).pop(),
+        _ => None,
     }
 }
 
@@ -112,38 +140,38 @@ pub(super) fn inline(select: &mut Select, sources: &Names) {
 ///
 /// The standard columns (`p_event_time`) give way: views elsewhere do not have them, so `select start_time as p_event_time, *` means
 /// one. A column of the log stays, and the alias gets a name that no log has until its rows are shown.
-pub(super) fn beside_star(select: &mut Select, sources: &Names) -> Vec<(String, String)> {
-    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+///
+/// `stars` are the columns of each wildcard, in their order.
+pub(super) fn beside_star(select: &mut Select, stars: &[Names]) -> Vec<(String, String)> {
     let mut hidden = Vec::new();
-    if !select.projection.iter().any(is_wildcard) {
-        return hidden;
-    }
     let mut given_way = Vec::new();
     for item in &mut select.projection {
         let SelectItem::ExprWithAlias { alias, .. } = item else { continue };
-        if !sources.contains(&alias.value) {
+        if !stars.iter().any(|star| star.contains(&alias.value)) {
             continue;
         }
         if alias.value.starts_with("p_") {
-            given_way.push(ObjectName::from(vec![Ident::with_quote('"', &alias.value)]));
+            given_way.push(alias.value.clone());
         } else {
             let spelled = alias.value.clone();
             *alias = Ident::with_quote('"', beside(&spelled));
             hidden.push((alias.value.clone(), spelled));
         }
     }
-    for item in &mut select.projection {
-        if let SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) = item
-            && !given_way.is_empty()
-        {
-            let before = match options.opt_exclude.take() {
-                None => Vec::new(),
-                Some(ExcludeSelectItem::Single(name)) => vec![name],
-                Some(ExcludeSelectItem::Multiple(names)) => names,
-            };
-            let new = given_way.iter().filter(|name| !before.iter().any(|known| folded(known) == folded(name)));
-            options.opt_exclude = Some(ExcludeSelectItem::Multiple(before.iter().chain(new).cloned().collect()));
-        }
+    let wildcards = select.projection.iter_mut().filter_map(|item| match item {
+        SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => Some(options),
+        _ => None,
+    });
+    for (options, star) in wildcards.zip(stars) {
+        let mut excluded = match options.opt_exclude.take() {
+            None => Vec::new(),
+            Some(ExcludeSelectItem::Single(name)) => vec![name],
+            Some(ExcludeSelectItem::Multiple(names)) => names,
+        };
+        let before: Names = excluded.iter().filter_map(|name| folded(name).pop()).collect();
+        let new = given_way.iter().filter(|name| star.contains(*name) && !before.contains(*name));
+        excluded.extend(new.map(|name| ObjectName::from(vec![Ident::with_quote('"', name)])));
+        options.opt_exclude = (!excluded.is_empty()).then_some(ExcludeSelectItem::Multiple(excluded));
     }
     hidden
 }

@@ -3,11 +3,16 @@
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, DataType, DollarQuotedString, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, UnaryOperator, Value,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, OrderByExpr, UnaryOperator,
+    Value, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, WindowType,
 };
 
 pub(super) fn null() -> Expr {
     Expr::value(Value::Null)
+}
+
+pub(super) fn boolean(value: bool) -> Expr {
+    Expr::value(Value::Boolean(value))
 }
 
 pub(super) fn string(text: impl Into<String>) -> Expr {
@@ -33,6 +38,23 @@ pub(super) fn function(name: &str, args: Vec<Expr>) -> Function {
         null_treatment: None,
         over: None,
         within_group: Vec::new(),
+    }
+}
+
+pub(super) fn window(partition_by: Vec<Expr>, order_by: Vec<OrderByExpr>, frame: Option<WindowFrame>) -> WindowType {
+    WindowType::WindowSpec(WindowSpec { window_name: None, partition_by, order_by, window_frame: frame })
+}
+
+/// All rows of the window, or those up to the current one.
+pub(super) fn rows_between(running: bool) -> WindowFrame {
+    let end = if running { WindowFrameBound::CurrentRow } else { WindowFrameBound::Following(None) };
+    WindowFrame { units: WindowFrameUnits::Rows, start_bound: WindowFrameBound::Preceding(None), end_bound: Some(end) }
+}
+
+/// `f(x ORDER BY …)`
+pub(super) fn order_arguments(function: &mut Function, order: Vec<OrderByExpr>) {
+    if let FunctionArguments::List(list) = &mut function.args {
+        list.clauses.push(FunctionArgumentClause::OrderBy(order));
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByOptions, WindowSpec, WindowType,
+    BinaryOperator, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, ObjectName, OrderByExpr, OrderByOptions,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -221,7 +221,7 @@ fn plain_sql(name: &str, arguments: Vec<Expr>, function: &mut Function) -> Resul
                 options: OrderByOptions { asc: Some(name == "min_by"), nulls_first: Some(false) },
                 with_fill: None,
             };
-            order_by(function, vec![order]);
+            build::order_arguments(function, vec![order]);
             with_arguments(function, "first_value", vec![value])
         }
         "dateadd" | "datediff" | "date_trunc" | "date_part" | "last_day" | "time_slice" | "trunc" => {
@@ -301,12 +301,7 @@ fn plain_sql(name: &str, arguments: Vec<Expr>, function: &mut Function) -> Resul
 /// How many rows came before this one.
 fn row_count() -> Expr {
     let mut number = build::function("row_number", Vec::new());
-    number.over = Some(WindowType::WindowSpec(WindowSpec {
-        window_name: None,
-        partition_by: Vec::new(),
-        order_by: Vec::new(),
-        window_frame: None,
-    }));
+    number.over = Some(build::window(Vec::new(), Vec::new(), None));
     let number = build::cast(Expr::Function(number), DataType::BigInt(None));
     nested(build::binary(number, BinaryOperator::Minus, build::number(1)))
 }
@@ -332,20 +327,19 @@ fn distinct(function: &mut Function) {
     }
 }
 
-fn order_by(function: &mut Function, order: Vec<OrderByExpr>) {
-    if let Some(list) = list(function) {
-        list.clauses.push(FunctionArgumentClause::OrderBy(order));
-    }
-}
-
 /// An aggregate that gathers values: without nulls, ordered as `WITHIN GROUP` says.
 fn collected(function: &mut Function, name: &str, arguments: Vec<Expr>) -> Expr {
     let within = std::mem::take(&mut function.within_group);
     if !within.is_empty() {
-        order_by(function, within);
+        build::order_arguments(function, within);
     }
-    if function.filter.is_none() && function.over.is_none() {
-        function.filter = Some(Box::new(Expr::IsNotNull(Box::new(arguments[0].clone()))));
+    if function.filter.is_some() || function.over.is_none() {
+        let is_there = Expr::IsNotNull(Box::new(arguments[0].clone()));
+        let filter = match function.filter.take() {
+            Some(filter) => build::binary(nested(*filter), BinaryOperator::And, is_there),
+            None => is_there,
+        };
+        function.filter = Some(Box::new(filter));
     }
     with_arguments(function, name, arguments)
 }

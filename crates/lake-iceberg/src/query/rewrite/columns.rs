@@ -72,6 +72,11 @@ impl Rewriter<'_> {
     }
 }
 
+/// A field of an object.
+pub(super) fn member(root: Expr, name: &str) -> Expr {
+    access(root, vec![field(name)])
+}
+
 fn field(name: &str) -> AccessExpr {
     AccessExpr::Subscript(Subscript::Index { index: build::string(name) })
 }

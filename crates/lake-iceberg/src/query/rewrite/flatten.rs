@@ -124,7 +124,8 @@ fn absorb(before: TableWithJoins, flatten: Flatten, aliases: &mut Vec<String>) -
     Ok(TableWithJoins { relation, joins: Vec::new() })
 }
 
-fn template() -> Result<Box<Query>, String> {
+/// A select to fill in.
+pub(super) fn template() -> Result<Box<Query>, String> {
     let statements = Parser::parse_sql(&SnowflakeDialect {}, "SELECT * FROM t").map_err(|error| error.to_string())?;
     match statements.into_iter().next() {
         Some(Ast::Query(query)) => Ok(query),

@@ -17,7 +17,9 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 use super::fault::place;
 use super::names;
+use super::pattern::MatchRows;
 
+mod aggregates;
 mod aliases;
 mod build;
 mod calls;
@@ -25,6 +27,7 @@ mod casts;
 mod columns;
 mod flatten;
 mod generator;
+mod patterns;
 mod units;
 
 /// A table that a statement names, as written.
@@ -40,10 +43,19 @@ pub(crate) struct Scope<'a> {
     pub(crate) tables: &'a HashMap<Vec<String>, (String, String)>,
     /// Folded names of the columns of all mentioned tables.
     pub(crate) columns: &'a HashSet<String>,
+    /// The same of each table, under the schema and table it is registered as.
+    pub(crate) columns_of: &'a HashMap<(String, String), HashSet<String>>,
     /// The logs' own names of columns that the lake spells otherwise, folded, and the columns.
     pub(crate) originals: &'a HashMap<String, String>,
     /// Names of all functions, folded.
     pub(crate) functions: &'a HashSet<String>,
+}
+
+/// Puts what only Snowflake writes into words that all else understands; gives the functions made for its patterns. This comes
+/// before anything is asked of the statement.
+pub(crate) fn prepare(statement: &mut Ast) -> Result<Vec<MatchRows>, String> {
+    units::quote(statement);
+    patterns::expand(statement)
 }
 
 /// The base tables a statement reads.
@@ -57,7 +69,6 @@ pub(crate) fn mentions(statement: &Ast) -> Vec<Mention> {
 
 /// Rewrites in place; gives how the outermost select spells its columns (folded name to spelling).
 pub(crate) fn rewrite(statement: &mut Ast, scope: &Scope<'_>) -> Result<HashMap<String, String>, String> {
-    units::quote(statement);
     let mut collected = Collected::default();
     let _ = Visit::visit(&*statement, &mut collected);
     let mut rewriter =
@@ -138,7 +149,7 @@ impl Rewriter<'_> {
         self.depth += 1;
         for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             fold_alias(&mut cte.alias);
-            let mut names = aliases::Sources { tables: self.scope.columns, ctes: &self.ctes }.query(&cte.query);
+            let mut names = aliases::Sources { scope: self.scope, ctes: &self.ctes }.query(&cte.query);
             names.extend(cte.alias.columns.iter().map(|column| column.name.value.clone()));
             self.ctes.insert(cte.alias.name.value.clone(), names);
         }
@@ -178,20 +189,31 @@ impl Rewriter<'_> {
     }
 
     fn select(&mut self, select: &mut Select) -> Result<(), String> {
-        let sources = aliases::Sources { tables: self.scope.columns, ctes: &self.ctes }.from(&select.from);
+        let sources = aliases::Sources { scope: self.scope, ctes: &self.ctes };
+        let stars: Vec<aliases::Names> =
+            select.projection.iter().filter_map(|item| sources.star(item, &select.from)).collect();
+        let sources = sources.from(&select.from);
+        aggregates::having_as_where(select);
         flatten::unfold(select, &mut self.flattened)?;
         let mut names: HashSet<String> = HashSet::new();
+        let mut columns: HashSet<String> = HashSet::new();
         for item in &mut select.projection {
             match item {
                 SelectItem::UnnamedExpr(expr) => {
-                    if self.names_itself(expr) {
+                    // The same column twice needs another name.
+                    if self.names_itself(expr) && columns.insert(expr.to_string().to_lowercase()) {
                         continue;
                     }
                     // DataFusion would show its own spelling of the rewritten expression.
-                    let text = expr.to_string().to_lowercase();
+                    let text = match &*expr {
+                        Expr::CompoundIdentifier(parts) if self.names_itself(expr) => {
+                            parts.last().map(|part| part.value.to_lowercase()).unwrap_or_default()
+                        }
+                        _ => expr.to_string().to_lowercase(),
+                    };
                     let mut name = text.clone();
                     let mut copies = 1;
-                    while !names.insert(name.clone()) {
+                    while columns.contains(&name) || !names.insert(name.clone()) {
                         copies += 1;
                         name = format!("{text}_{copies}");
                     }
@@ -213,7 +235,7 @@ impl Rewriter<'_> {
             }
         }
         aliases::inline(select, &sources);
-        for (hidden, name) in aliases::beside_star(select, &sources) {
+        for (hidden, name) in aliases::beside_star(select, &stars) {
             let shown = if self.depth == 1 { self.spelled.remove(&name) } else { None };
             self.spelled.insert(hidden, shown.unwrap_or(name));
         }

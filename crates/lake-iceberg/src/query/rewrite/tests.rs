@@ -18,6 +18,9 @@ fn known() -> HashSet<String> {
 
 fn rewritten(sql: &str, known: &HashSet<String>) -> String {
     let Ok(Statement::Query(mut statement)) = statement::parse(sql) else { return format!("not parsed: {sql}") };
+    if let Err(message) = prepare(&mut statement) {
+        return format!("error: {message}");
+    }
     let names = |parts: &[&str]| parts.iter().map(|&part| part.to_owned()).collect::<Vec<_>>();
     let trail = ("logs".to_owned(), "aws_cloudtrail".to_owned());
     let tables = HashMap::from([
@@ -26,8 +29,10 @@ fn rewritten(sql: &str, known: &HashSet<String>) -> String {
     ]);
     let columns = ["eventname", "useridentity", "requestparameters", "id_orig_h", "p_any_ip_addresses", "p_event_time"];
     let columns = columns.iter().map(|&column| column.to_owned()).collect();
+    let columns_of = HashMap::new();
     let originals = HashMap::from([("ts µs".to_owned(), "ts_us".to_owned())]);
-    let scope = Scope { tables: &tables, columns: &columns, originals: &originals, functions: known };
+    let scope =
+        Scope { tables: &tables, columns: &columns, columns_of: &columns_of, originals: &originals, functions: known };
     match rewrite(&mut statement, &scope) {
         Ok(_) => statement.to_string(),
         Err(message) => format!("error: {message}"),
@@ -113,12 +118,20 @@ fn statements() {
         (
             "select a + 1 as B, b * 2 as c, eventName as eventName from aws_cloudtrail where b > 3 and eventName = 'x' having c > 1",
             "SELECT a + 1 AS b, (a + 1) * 2 AS c, eventname AS eventname FROM \"logs\".\"aws_cloudtrail\" \
-             WHERE (a + 1) > 3 AND eventname = 'x' HAVING ((a + 1) * 2) > 1",
+             WHERE ((a + 1) > 3 AND eventname = 'x') AND (((a + 1) * 2) > 1)",
         ),
         (
             "with x as (select lower(eventName) as n from aws_cloudtrail) select upper(n) as n, n as m from x where n = 'a'",
             "WITH x AS (SELECT lower(eventname) AS n FROM \"logs\".\"aws_cloudtrail\") \
              SELECT upper(n) AS n, n AS m FROM x WHERE n = 'a'",
+        ),
+        (
+            "select b, count(*) as n from t group by (b, c) having n > 1",
+            "SELECT b, count(*) AS n FROM t GROUP BY b, c HAVING (count(*)) > 1",
+        ),
+        (
+            "select eventName, b, eventName from aws_cloudtrail",
+            "SELECT eventname, b, eventname AS \"eventname_2\" FROM \"logs\".\"aws_cloudtrail\"",
         ),
         ("select top 5 a from t", "SELECT a FROM t LIMIT 5"),
         (

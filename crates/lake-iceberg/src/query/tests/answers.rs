@@ -23,7 +23,7 @@ pub(super) async fn check(cases: &[(&str, &str)]) {
 }
 
 /// The row's values, without their names.
-fn values(row: &str) -> String {
+pub(super) fn values(row: &str) -> String {
     let row: serde_json::Value = serde_json::from_str(row).expect("rows are JSON");
     let values: Vec<String> = row.as_object().expect("rows are objects").values().map(ToString::to_string).collect();
     values.join(",")

@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod fixture;
+mod patterns;
 mod published;
 mod pushdown;
 mod resolution;

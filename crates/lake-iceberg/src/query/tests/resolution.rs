@@ -12,6 +12,8 @@ async fn a_selects_alias_orders_before_a_column_of_its_star() {
         ("select -bytes as p_event_time, p_row_id from aws_cloudtrail order by p_event_time limit 1", r#"-30,"r3""#),
         ("select p_event_time, p_row_id from (select -bytes as p_event_time, * from aws_cloudtrail order by p_event_time limit 1)", r#"-30,"r3""#),
         ("select p_event_time, n.p_row_id from (select -a.bytes as p_event_time, a.* from aws_cloudtrail a) n order by 1 limit 1", r#"-30,"r3""#),
+        // A star without the column has none to give way.
+        ("select count(p_any_emails) from (select 'x' as p_any_emails, a.* from aws_cloudtrail a left join okta_systemlog o on false)", "4"),
         ("select lower(eventName) as eventName, bytes from aws_cloudtrail order by eventName, bytes desc limit 1", r#""consolelogin",30"#),
         // The column comes first in WHERE and GROUP BY.
         ("select upper(eventName) as eventName, count(*) from aws_cloudtrail where eventName = 'ConsoleLogin' group by eventName", r#""CONSOLELOGIN",2"#),
