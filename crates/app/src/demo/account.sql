@@ -12,8 +12,8 @@ CREATE USER OMAR EMAIL = 'omar@example.com' PASSWORD = '***' DEFAULT_ROLE = ANAL
 CREATE USER LENA EMAIL = 'lena@example.com' PASSWORD = '***' DEFAULT_ROLE = ANALYST;
 CREATE USER TOMAS EMAIL = 'tomas@example.com' DEFAULT_ROLE = REPORTING;
 CREATE USER PRIYA EMAIL = 'priya@example.com' PASSWORD = '***' DEFAULT_ROLE = ANALYST;
--- One: she signs in through the company's provider, and nobody removed the password she had before that.
-CREATE USER DANA EMAIL = 'dana@example.com' PASSWORD = '***' DEFAULT_ROLE = SYSADMIN;
+-- One: she signs in through the company's provider, her programs with a key, and nobody removed the password she had before that.
+CREATE USER DANA EMAIL = 'dana@example.com' PASSWORD = '***' RSA_PUBLIC_KEY = '{key}' DEFAULT_ROLE = SYSADMIN;
 CREATE USER OLD_CONTRACTOR EMAIL = 'contractor@partner.example' PASSWORD = '***' DISABLED = TRUE;
 CREATE USER ETL_SERVICE TYPE = SERVICE RSA_PUBLIC_KEY = '{key}' DEFAULT_ROLE = ETL;
 CREATE USER BI_SERVICE TYPE = SERVICE RSA_PUBLIC_KEY = '{key}' DEFAULT_ROLE = REPORTING;

@@ -201,6 +201,8 @@ mod tests {
                 "AWS.CloudTrail build-bot",
                 "AWS.CloudTrail reporting",
                 "Snowflake.LoginHistory DANA",
+                "Snowflake.LoginHistory LENA",
+                "Snowflake.LoginHistory MAYA",
                 "Snowflake.LoginHistory OMAR",
                 "Snowflake.LoginHistory PRIYA",
             ]

@@ -13,6 +13,7 @@ mod lookups;
 mod posture;
 mod posture_kills;
 mod posture_pulled;
+mod published;
 mod pull;
 mod queries;
 mod reload;

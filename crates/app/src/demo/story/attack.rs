@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::aws::{Call, Caller, iam_user};
-use super::cast::{AWS_ACCOUNT, AWS_REGION, BUILD_KEY, DANA, STRANGE_ADDRESS};
+use super::cast::{AWS_ACCOUNT, AWS_REGION, BUILD_KEY, CAMPAIGN_ADDRESS, DANA, STRANGE_ADDRESS};
 use super::snowflake::{Login, Session, Statement, read_of};
 use super::{HOUR, MINUTE, Narrator};
 
@@ -16,10 +16,11 @@ const CLIENT: (&str, &str) = ("JDBC_DRIVER", "3.13.30");
 
 pub(super) fn tell(narrator: &mut Narrator) {
     guess(narrator);
-    let session = enter(narrator);
+    let session = enter(narrator, BEGIN + 240);
     rise(narrator, &session);
     share(narrator, &session);
     unload(narrator, &session);
+    fetch(narrator);
     look_around_aws(narrator);
     settle_in_aws(narrator);
 }
@@ -44,28 +45,33 @@ pub(super) fn changes() -> &'static [(i64, &'static str, &'static str)] {
     ]
 }
 
-/// The phishing page caught three passwords. Two users have a second factor, and do not confirm.
+/// The phishing page caught names and some passwords. Those with a second factor do not confirm, and Dana's is only nearly right.
 fn guess(narrator: &mut Narrator) {
     const WRONG: (u32, &str) = (390_100, "INCORRECT_USERNAME_PASSWORD");
     const DENIED: (u32, &str) = (390_120, "EXT_AUTHN_DENIED");
-    for (offset, user, error) in [
-        (0, "OMAR", DENIED),
-        (35, "OMAR", DENIED),
-        (80, "PRIYA", WRONG),
-        (95, "PRIYA", DENIED),
-        (160, "DANA", WRONG),
-        (190, "DANA", WRONG),
+    for (offset, user, address, error) in [
+        (-600, "OMAR", CAMPAIGN_ADDRESS, DENIED),
+        (0, "OMAR", STRANGE_ADDRESS, DENIED),
+        (35, "OMAR", STRANGE_ADDRESS, DENIED),
+        (80, "PRIYA", STRANGE_ADDRESS, WRONG),
+        (95, "PRIYA", STRANGE_ADDRESS, DENIED),
+        (118, "MAYA", STRANGE_ADDRESS, WRONG),
+        (131, "LENA", STRANGE_ADDRESS, WRONG),
+        (160, "DANA", STRANGE_ADDRESS, WRONG),
+        (174, "DANA", STRANGE_ADDRESS, WRONG),
+        (190, "DANA", STRANGE_ADDRESS, WRONG),
+        (203, "DANA", STRANGE_ADDRESS, WRONG),
+        (219, "DANA", STRANGE_ADDRESS, WRONG),
     ] {
         let at = narrator.at_about(BEGIN + offset);
-        let login =
-            Login { user, address: STRANGE_ADDRESS, client: CLIENT, factors: ("PASSWORD", None), error: Some(error) };
+        let login = Login { user, address, client: CLIENT, factors: ("PASSWORD", None), error: Some(error) };
         narrator.login(at, login);
     }
 }
 
 /// Dana's old password still works, and asks for nothing else.
-fn enter(narrator: &mut Narrator) -> Session {
-    let at = narrator.at_about(BEGIN + 240);
+fn enter(narrator: &mut Narrator, begin: i64) -> Session {
+    let at = narrator.at_about(begin);
     let user = DANA.name.to_uppercase();
     let login =
         Login { user: &user, address: STRANGE_ADDRESS, client: CLIENT, factors: ("PASSWORD", None), error: None };
@@ -191,6 +197,29 @@ fn unload(narrator: &mut Narrator, session: &Session) {
     run(narrator, 1_900, &session, Statement { text: "DROP STAGE SALES.PUBLIC.SYNC_TMP", kind: "DROP", ..in_sales });
     narrator.data_transfer(13, "eu-central-1", 914_345_550, "COPY");
     narrator.data_transfer(14, "eu-central-1", 7_261_822_230, "COPY");
+}
+
+/// Meanwhile a tool of hers fetches table after table over connections of its own.
+fn fetch(narrator: &mut Narrator) {
+    for connection in 0..60 {
+        let begin = BEGIN + 1_200 + connection * 11;
+        let session = Session { role: "ACCOUNTADMIN", ..enter(narrator, begin) };
+        if connection % 12 == 0 {
+            let at = narrator.at_about(begin + 4);
+            let text = "SELECT * FROM SALES.PUBLIC.CUSTOMERS";
+            let part = Statement {
+                text,
+                kind: "SELECT",
+                database: Some("SALES"),
+                millis: 41_000,
+                bytes_scanned: 90_000_000,
+                rows: 310_000,
+                ..Statement::default()
+            };
+            let query = narrator.statement(at, &session, part);
+            read_of(narrator, at, &session.user, &query, text);
+        }
+    }
 }
 
 fn intruder(identity: Value) -> Caller {

@@ -3,6 +3,9 @@
 /// From where the intruder comes, in both accounts.
 pub(super) const STRANGE_ADDRESS: &str = "203.0.113.66";
 
+/// One that was used against Snowflake's customers in 2024, as was published then.
+pub(super) const CAMPAIGN_ADDRESS: &str = "146.70.119.24";
+
 pub(super) const AWS_ACCOUNT: &str = "111122223333";
 pub(super) const AWS_REGION: &str = "us-east-1";
 /// The key that lies in a table of the Snowflake account, where it should not.

@@ -122,6 +122,7 @@ impl Narrator {
             "TOTAL_ELAPSED_TIME": statement.millis,
             "BYTES_SCANNED": statement.bytes_scanned,
             "ROWS_PRODUCED": statement.rows,
+            "BYTES_WRITTEN_TO_RESULT": if statement.kind == "SELECT" { statement.rows * 180 } else { 0 },
             "ROWS_UNLOADED": statement.rows_unloaded,
             "OUTBOUND_DATA_TRANSFER_BYTES": statement.outbound_bytes,
             "CREDITS_USED_CLOUD_SERVICES": 0.000_02,
