@@ -5,7 +5,6 @@
 //! hourly exchange of a few rows leaves no trail of tiny files.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -26,6 +25,9 @@ use crate::writer::DataWriter;
 const SMALL_FILE_BYTES: u64 = 8 * 1024 * 1024;
 /// So many small files are merged even if nothing of them goes.
 const MANY_SMALL_FILES: usize = 16;
+/// Bytes of files whose rows move at once, since they are all in memory then. What is beyond it is copied file by file, and
+/// moves another time. Two small files fit at the least, so that what is merged ends as a large one.
+const MOVED_BYTES: u64 = 2 * SMALL_FILE_BYTES;
 
 impl Stager {
     pub(crate) async fn stage_exchange(
@@ -71,9 +73,12 @@ fn exchanged(
     there: &[LiveFile],
     ids: &HashSet<String>,
 ) -> Result<Replacement, LakeError> {
-    let (small, large): (Vec<&LiveFile>, Vec<&LiveFile>) = there.iter().partition(|file| file.bytes < SMALL_FILE_BYTES);
+    let (mut small, mut large): (Vec<&LiveFile>, Vec<&LiveFile>) =
+        there.iter().partition(|file| file.bytes < SMALL_FILE_BYTES);
     let all = small.len() >= MANY_SMALL_FILES;
-    let mut moved: HashSet<PathBuf> = HashSet::new();
+    small.sort_by_key(|file| file.bytes);
+    large.extend(small.split_off(moving(small.iter().map(|file| file.bytes))));
+    let mut moved = HashSet::new();
     for file in small {
         if !all && !holds_any(&file.path, ids)? {
             continue;
@@ -93,6 +98,15 @@ fn exchanged(
     Ok(Replacement { files, gone: moved })
 }
 
+/// How many of the files, smallest first, may move at once.
+fn moving(sizes: impl Iterator<Item = u64>) -> usize {
+    let ends = sizes.scan(0, |end, bytes| {
+        *end += bytes;
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= MOVED_BYTES).count()
+}
+
 /// Event times of rows that the table has, for their order.
 fn times(batch: &RecordBatch) -> Vec<i64> {
     let column = batch.column_by_name(fields::EVENT_TIME);
@@ -100,5 +114,18 @@ fn times(batch: &RecordBatch) -> Vec<i64> {
     match column {
         Some(column) => column.iter().map(Option::unwrap_or_default).collect(),
         None => vec![0; batch.num_rows()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_at_once_is_bounded() {
+        let large = SMALL_FILE_BYTES - 1;
+        for (sizes, count) in [(vec![], 0), (vec![1; 20], 20), (vec![1, 2, large, large], 3), (vec![large; 40], 2)] {
+            assert_eq!(moving(sizes.iter().copied()), count, "{sizes:?}");
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::input::Input;
 use crate::walk::Walk;
 
 /// The rows of a first snapshot go to the lake in parts of so many bytes.
-const PART_BYTES: usize = 16 * 1024 * 1024;
+const PART_BYTES: usize = 8 * 1024 * 1024;
 /// So many rows are asked for by their ids; more are found by reading all.
 const IDS_PER_QUERY: usize = 500;
 const MOST_IDS: usize = 2_000;
@@ -233,12 +233,13 @@ impl Taking<'_> {
                     tracing::warn!("{}: a row does not fit its schema: {}", self.feed, failure.message);
                 }
                 added.extend(processed.events.into_iter().map(|event| (event.row_id, event.document)));
-            }
-            if self.before.is_none() && bytes >= PART_BYTES {
-                snapshot.added += added.len() as u64;
-                let part = self.exchange(std::mem::take(&mut added), HashSet::new());
-                self.hand_on(part, Vec::new(), None).await?;
-                bytes = 0;
+                // A partition may hold far more than a part.
+                if self.before.is_none() && bytes >= PART_BYTES {
+                    snapshot.added += added.len() as u64;
+                    let part = self.exchange(std::mem::take(&mut added), HashSet::new());
+                    self.hand_on(part, Vec::new(), None).await?;
+                    bytes = 0;
+                }
             }
         }
         if snapshot.rows == 0 && there > 0 && self.view.never_empty {
