@@ -177,7 +177,7 @@ impl<'a> Knowledge<'a> {
     }
 
     fn can_end(&self, row: usize, place: usize) -> bool {
-        self.bits[row * self.words + place / 64] >> (place % 64) & 1 == 1
+        (self.bits[row * self.words + place / 64] >> (place % 64)) & 1 == 1
     }
 
     /// Whether a step that takes no row may be passed before this row.
