@@ -207,8 +207,7 @@ async fn ask(
     open: &BTreeSet<String>,
     at_micros: i64,
 ) -> Result<Asked, LakeError> {
-    let now = format!("'{}'::timestamp", Timestamp::from_micros(at_micros));
-    let mut rows = match lake.query(&control.sql.replace("current_timestamp()", &now)).await {
+    let mut rows = match lake.query_at(&control.sql, Timestamp::from_micros(at_micros)).await {
         Ok(answer) => answer.rows,
         Err(error) => return unknown(error),
     };
