@@ -93,8 +93,7 @@ pub(crate) async fn cost(product: &Product, config: &Config, arguments: &cli::Co
     for source in sources {
         match arguments.by {
             cli::CostBy::Source => table.rows.push(of_a_source(product, source, &from).await?),
-            cli::CostBy::View => table.rows.extend(of_views(product, source, &from).await?),
-            cli::CostBy::Day => table.rows.extend(of_days(product, source, &from).await?),
+            by @ (cli::CostBy::View | cli::CostBy::Day) => table.rows.extend(parts(product, source, &from, by).await?),
         }
     }
     table.print(format)?;
@@ -132,37 +131,31 @@ async fn of_a_source(product: &Product, source: &SnowflakeSourceConfig, from: &s
     ])
 }
 
-async fn of_views(product: &Product, source: &SnowflakeSourceConfig, from: &str) -> Result<Vec<Vec<Value>>> {
-    let by_view = used(product, source, from, "view").await?;
-    let row = |(view, used): (String, Used)| {
-        vec![
+/// One line for each view or day; what woke the warehouse can be told of days only.
+async fn parts(
+    product: &Product,
+    source: &SnowflakeSourceConfig,
+    from: &str,
+    by: cli::CostBy,
+) -> Result<Vec<Vec<Value>>> {
+    let of_days = matches!(by, cli::CostBy::Day);
+    let mut lines = Vec::new();
+    for (part, mut used) in used(product, source, from, if of_days { "day" } else { "view" }).await? {
+        let mut line = vec![
             json!(source.id),
-            json!(view),
+            json!(part),
             json!(used.statements),
             json!(rounded(used.running_seconds)),
             json!(used.bytes_scanned),
-            json!(rounded(used.cloud_credits)),
-        ]
-    };
-    Ok(by_view.into_iter().map(row).collect())
-}
-
-async fn of_days(product: &Product, source: &SnowflakeSourceConfig, from: &str) -> Result<Vec<Vec<Value>>> {
-    let by_day = used(product, source, from, "day").await?;
-    let row = |(day, mut used): (String, Used)| {
-        let (awake, credits) = used.warehouse();
-        vec![
-            json!(source.id),
-            json!(day),
-            json!(used.statements),
-            json!(rounded(used.running_seconds)),
-            json!(used.bytes_scanned),
-            json!(rounded(awake / 3_600.0)),
-            json!(rounded(credits)),
-            json!(rounded(used.cloud_credits)),
-        ]
-    };
-    Ok(by_day.into_iter().map(row).collect())
+        ];
+        if of_days {
+            let (awake, credits) = used.warehouse();
+            line.extend([json!(rounded(awake / 3_600.0)), json!(rounded(credits))]);
+        }
+        line.push(json!(rounded(used.cloud_credits)));
+        lines.push(line);
+    }
+    Ok(lines)
 }
 
 /// What statements that carry our tag have used, by their day or by the view that they asked.
