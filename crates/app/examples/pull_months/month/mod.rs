@@ -202,6 +202,7 @@ impl Month {
     }
 
     #[expect(clippy::print_stderr, reason = "long work says how far it is")]
+    #[expect(clippy::print_stderr, reason = "a year takes a while, and people wait for it")]
     fn say_how_far(&self, weeks: i64) {
         let counts = self.double.counts();
         let mib = |bytes: u64| bytes >> 20;
