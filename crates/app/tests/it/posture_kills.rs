@@ -9,7 +9,7 @@ use uncia_document::Timestamp;
 use uncia_pipeline::posture;
 use uncia_store::AlertFilter;
 
-use crate::snapshots::{ALL, Ground, HOUR, START, State, Step, step};
+use crate::snapshots::{ALL, Ground, HOUR, START, State, Step, die_after, step};
 
 const CONTROL: &str = "ControlID: Test.Mfa
 DisplayName: People have a second factor
@@ -65,17 +65,7 @@ proptest! {
             for (n, Step { state, dies }) in (0..).zip(steps.iter().cloned().chain([last])) {
                 let taking = tokio::spawn(take_and_judge(ground.clone(), state.clone(), n));
                 match dies {
-                    Some(turns) => {
-                        for _ in 0..turns {
-                            tokio::task::yield_now().await;
-                        }
-                        taking.abort();
-                        let _ = taking.await;
-                        // What had begun to be written may still end.
-                        while Arc::strong_count(&ground) > 1 {
-                            tokio::task::yield_now().await;
-                        }
-                    }
+                    Some(turns) => die_after(turns, taking, &ground).await,
                     None => {
                         taking.await.unwrap();
                         let open = ground.store.violations(true).await.unwrap();

@@ -207,6 +207,19 @@ pub(crate) struct Step {
     pub(crate) dies: Option<u32>,
 }
 
+/// Ends the work after so many turns of its tasks, and waits until nothing of it goes on.
+pub(crate) async fn die_after<T>(turns: u32, taking: tokio::task::JoinHandle<T>, ground: &Arc<Ground>) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+    taking.abort();
+    let _ = taking.await;
+    // What had begun to be written may still end.
+    while Arc::strong_count(ground) > 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let state = prop::collection::btree_map(0..8_u8, any::<bool>(), 1..8);
     // At any of its steps: the later ones are many turns away.
@@ -231,17 +244,7 @@ proptest! {
                     async move { ground.take(ground.rows(&state, ALL), START + n * HOUR).await }
                 });
                 match dies {
-                    Some(turns) => {
-                        for _ in 0..turns {
-                            tokio::task::yield_now().await;
-                        }
-                        taking.abort();
-                        let _ = taking.await;
-                        // What had begun to be written may still end.
-                        while Arc::strong_count(&ground) > 1 {
-                            tokio::task::yield_now().await;
-                        }
-                    }
+                    Some(turns) => die_after(turns, taking, &ground).await,
                     None => {
                         taking.await.unwrap().unwrap();
                         assert_eq!(ground.in_lake().await, state);

@@ -30,12 +30,7 @@ impl VisitorMut for Definition<'_> {
             Expr::Function(function) => self.function(function),
             _ => Ok(None),
         };
-        match changed {
-            Ok(Some(changed)) => *expr = changed,
-            Ok(None) => {}
-            Err(message) => return ControlFlow::Break(message),
-        }
-        ControlFlow::Continue(())
+        super::put(expr, changed)
     }
 }
 

@@ -298,11 +298,6 @@ impl VisitorMut for Measured<'_> {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => Ok(self.computed.column(expr)),
             _ => Ok(None),
         };
-        match changed {
-            Ok(Some(changed)) => *expr = changed,
-            Ok(None) => {}
-            Err(message) => return ControlFlow::Break(message),
-        }
-        ControlFlow::Continue(())
+        super::put(expr, changed)
     }
 }

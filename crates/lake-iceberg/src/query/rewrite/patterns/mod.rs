@@ -40,6 +40,16 @@ pub(super) fn expand(statement: &mut Ast) -> Result<Vec<MatchRows>, String> {
     }
 }
 
+/// What a visitor does with an expression that may have become another.
+fn put(expr: &mut Expr, changed: Result<Option<Expr>, String>) -> ControlFlow<String> {
+    match changed {
+        Ok(Some(changed)) => *expr = changed,
+        Ok(None) => {}
+        Err(message) => return ControlFlow::Break(message),
+    }
+    ControlFlow::Continue(())
+}
+
 struct Expansion {
     functions: Vec<MatchRows>,
 }
