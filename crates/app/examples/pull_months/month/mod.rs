@@ -201,7 +201,6 @@ impl Month {
         self.naive = (largest.map_or(last, |largest| largest.max(last)), taken + count);
     }
 
-    #[expect(clippy::print_stderr, reason = "long work says how far it is")]
     #[expect(clippy::print_stderr, reason = "a year takes a while, and people wait for it")]
     fn say_how_far(&self, weeks: i64) {
         let counts = self.double.counts();
