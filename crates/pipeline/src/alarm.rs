@@ -15,7 +15,7 @@ use uncia_model::{Alarm, AlarmKind, SourceId};
 use uncia_snowflake::views::AuditView;
 use uncia_sources::SnowflakeSourceConfig;
 use uncia_sources::snowflake::{PullError, Pulled};
-use uncia_store::StoreError;
+use uncia_store::{PullStatus, StoreError};
 
 use crate::walk::Walk;
 
@@ -175,8 +175,10 @@ async fn is_overdue(walk: &Walk, config: &SnowflakeSourceConfig) -> bool {
             return false;
         }
     };
-    let mut views =
-        statuses.iter().filter(|status| status.source == config.id && !status.view.ends_with("/state")).peekable();
+    // Snapshots and their judgement go by other clocks, and views that are no longer pulled by none.
+    let feeds: Vec<String> = config.audit_views().iter().map(|view| view.feed()).collect();
+    let is_pulled = |status: &&PullStatus| status.source == config.id && feeds.contains(&status.view);
+    let mut views = statuses.iter().filter(is_pulled).peekable();
     views.peek().is_none() || views.any(|status| status.checked_micros.is_none_or(|checked| checked < oldest))
 }
 

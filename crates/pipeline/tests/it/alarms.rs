@@ -139,6 +139,11 @@ async fn refusals_are_told_at_once_and_passing_trouble_later() {
         place.told().await
     };
     assert!(judge(0, one(Ok(Pulled::default()))).await.is_empty());
+    // What is read by another clock, or not any more, says nothing of the views.
+    for feed in [uncia_pipeline::posture::FEED, "USERS/state", "GRANTS_TO_USERS"] {
+        let note = PullNote { checked_micros: Some(START - 48 * HOUR), ..PullNote::default() };
+        place.store.note_pull(&config.id, feed, &note).await.unwrap();
+    }
     // A host that does not answer for a while is nobody's business.
     assert!(judge(1, Err(unreachable())).await.is_empty());
     assert!(judge(3, one(Err(unreachable()))).await.is_empty());
