@@ -145,15 +145,20 @@ fn share(account: &Account, share: &SchemaObject) -> Value {
     })
 }
 
-fn to_share(grant: &Grant) -> Option<Value> {
-    let Grantee::Share(share) = &grant.to else { return None };
+/// What rows of grants say whoever has got them.
+fn given(grant: &Grant, to: &str, grantee: &str) -> Value {
     let (catalog, schema, name) = object_name(grant);
-    Some(json!({
+    json!({
         "CREATED_ON": time(grant.created), "MODIFIED_ON": time(grant.deleted.unwrap_or(grant.created)),
         "PRIVILEGE": grant.privilege, "GRANTED_ON": grant.on, "NAME": name, "TABLE_CATALOG": catalog,
-        "TABLE_SCHEMA": schema, "GRANTED_TO": "SHARE", "GRANTEE_NAME": share, "GRANTED_BY": grant.by,
+        "TABLE_SCHEMA": schema, "GRANTED_TO": to, "GRANTEE_NAME": grantee, "GRANTED_BY": grant.by,
         "DELETED_ON": grant.deleted.map(time),
-    }))
+    })
+}
+
+fn to_share(grant: &Grant) -> Option<Value> {
+    let Grantee::Share(share) = &grant.to else { return None };
+    Some(given(grant, "SHARE", share))
 }
 
 /// Database, schema and name of what a grant is about.
@@ -215,13 +220,10 @@ fn to_user(grant: &Grant) -> Option<Value> {
 
 fn to_role(grant: &Grant) -> Option<Value> {
     let Grantee::Role(role) = &grant.to else { return None };
-    let (catalog, schema, name) = object_name(grant);
-    Some(json!({
-        "CREATED_ON": time(grant.created), "MODIFIED_ON": time(grant.deleted.unwrap_or(grant.created)),
-        "PRIVILEGE": grant.privilege, "GRANTED_ON": grant.on, "NAME": name, "TABLE_CATALOG": catalog,
-        "TABLE_SCHEMA": schema, "GRANTED_TO": "ACCOUNT ROLE", "GRANTEE_NAME": role, "GRANT_OPTION": grant.grant_option,
-        "GRANTED_BY": grant.by, "DELETED_ON": grant.deleted.map(time), "GRANTED_BY_ROLE_TYPE": "ROLE",
-    }))
+    let mut row = given(grant, "ACCOUNT ROLE", role);
+    row["GRANT_OPTION"] = grant.grant_option.into();
+    row["GRANTED_BY_ROLE_TYPE"] = "ROLE".into();
+    Some(row)
 }
 
 fn credentials(user: &User) -> Vec<Value> {
